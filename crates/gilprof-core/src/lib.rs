@@ -1,0 +1,42 @@
+//! What gilprof's numbers mean: events become states, states become sums, sums become
+//! a profile that can be queried and that tells whether the GIL is the problem.
+//!
+//! Everything here is pure: nothing reads a clock, asks the operating system or needs
+//! `unsafe`. Time is an argument.
+//!
+//! Modules follow the data: an [`Event`] says what happened to a thread, a
+//! [`Distribution`] counts durations, rows ([`Thread`], [`Gil`], [`Blame`], [`Hold`],
+//! [`History`]) hold sums, and a [`Profile`] holds the rows.
+#![forbid(unsafe_code)]
+
+mod event;
+
+mod bucket;
+mod distribution;
+
+mod blame;
+mod gil;
+mod history;
+mod hold;
+mod state;
+mod thread;
+
+mod profile;
+
+mod error;
+
+pub use event::{Event, EventKind, FLAG_REQUESTED};
+
+pub use bucket::{BUCKETS, SUB_BITS, bucket_bounds, bucket_of};
+pub use distribution::Distribution;
+
+pub use blame::Blame;
+pub use gil::Gil;
+pub use history::{FIRST_SLICE_NS, History, SLICES_MAX, Slice, SliceBlame, SliceThread};
+pub use hold::Hold;
+pub use state::State;
+pub use thread::Thread;
+
+pub use profile::{Clock, Ended, Mode, Profile, ProfileParts};
+
+pub use error::Error;

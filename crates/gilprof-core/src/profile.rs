@@ -1,0 +1,258 @@
+//! All that is known of a recording at one instant.
+
+use serde::{Deserialize, Serialize};
+
+use crate::blame::Blame;
+use crate::gil::Gil;
+use crate::history::History;
+use crate::hold::Hold;
+use crate::thread::Thread;
+
+/// How the numbers of a profile were got.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Every transition of every thread was seen.
+    #[default]
+    Exact,
+}
+
+/// The clock durations were measured with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Clock {
+    /// The processor's time-stamp counter, scaled.
+    Tsc,
+    /// The kernel's monotonic clock.
+    #[default]
+    Monotonic,
+}
+
+/// How the recording had ended when the profile was taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ended {
+    /// It had not.
+    #[default]
+    Running,
+    /// It was stopped.
+    Stopped,
+    /// The program ended by itself while it was recorded.
+    Exited,
+    /// The program was killed while it was recorded.
+    Killed,
+}
+
+/// What a [`Profile`] is put together from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ProfileParts {
+    /// Name of the recording, unlike that of any other.
+    pub recording: String,
+    /// The recorded process.
+    pub pid: u32,
+    /// Version of the recorded Python, as in `3.12.1`.
+    pub python: String,
+    /// How the numbers were got.
+    pub mode: Mode,
+    /// The clock durations were measured with.
+    pub clock: Clock,
+    /// Begin of the recording, ns since 1970 (UTC).
+    pub started_at: u64,
+    /// Duration of the recording, in ns; of a difference, that between the two.
+    pub wall_ns: u64,
+    /// Python's switch interval, in ns.
+    pub switch_interval_ns: u64,
+    /// How many events were folded into blame and history.
+    pub events: u64,
+    /// How many events were lost: times of threads and GILs stay exact, blame and
+    /// history lack them.
+    pub dropped: u64,
+    /// What the recording cost, in ns of its threads' time; `None` where not known.
+    pub overhead_ns: Option<u64>,
+    /// Threads there was no room for: they are in no row.
+    pub unaccounted_threads: u64,
+    /// How the recording had ended.
+    pub ended_how: Ended,
+    /// What the profile does not cover, one sentence each.
+    pub notes: Vec<String>,
+    /// What each thread did.
+    pub threads: Vec<Thread>,
+    /// What each GIL went through.
+    pub gils: Vec<Gil>,
+    /// Who waited for whom.
+    pub blame: Vec<Blame>,
+    /// The holds that cost the others most, worst first.
+    pub holds: Vec<Hold>,
+    /// What happened when.
+    pub history: History,
+}
+
+/// All that is known of a recording at one instant; immutable.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Profile {
+    format: u32,
+    #[serde(flatten)]
+    parts: ProfileParts,
+}
+
+impl Profile {
+    /// Version of the format profiles are saved in.
+    pub const FORMAT: u32 = 1;
+
+    /// Puts a profile together.
+    pub fn assemble(parts: ProfileParts) -> Self {
+        Self {
+            format: Self::FORMAT,
+            parts,
+        }
+    }
+
+    /// What it was put together from.
+    pub fn into_parts(self) -> ProfileParts {
+        self.parts
+    }
+
+    pub(crate) fn parts(&self) -> &ProfileParts {
+        &self.parts
+    }
+
+    /// Name of the recording, unlike that of any other.
+    pub fn recording(&self) -> &str {
+        &self.parts.recording
+    }
+
+    /// The recorded process.
+    pub fn pid(&self) -> u32 {
+        self.parts.pid
+    }
+
+    /// Version of the recorded Python, as in `3.12.1`.
+    pub fn python(&self) -> &str {
+        &self.parts.python
+    }
+
+    /// How the numbers were got.
+    pub fn mode(&self) -> Mode {
+        self.parts.mode
+    }
+
+    /// The clock durations were measured with.
+    pub fn clock(&self) -> Clock {
+        self.parts.clock
+    }
+
+    /// Begin of the recording, ns since 1970 (UTC).
+    pub fn started_at(&self) -> u64 {
+        self.parts.started_at
+    }
+
+    /// Duration of the recording, in ns.
+    pub fn wall_ns(&self) -> u64 {
+        self.parts.wall_ns
+    }
+
+    /// Python's switch interval, in ns.
+    pub fn switch_interval_ns(&self) -> u64 {
+        self.parts.switch_interval_ns
+    }
+
+    /// How many events were folded into blame and history.
+    pub fn events(&self) -> u64 {
+        self.parts.events
+    }
+
+    /// How many events were lost to blame and history.
+    pub fn dropped(&self) -> u64 {
+        self.parts.dropped
+    }
+
+    /// What the recording cost, in ns of its threads' time; `None` where not known.
+    pub fn overhead_ns(&self) -> Option<u64> {
+        self.parts.overhead_ns
+    }
+
+    /// Threads there was no room for: they are in no row.
+    pub fn unaccounted_threads(&self) -> u64 {
+        self.parts.unaccounted_threads
+    }
+
+    /// How the recording had ended.
+    pub fn ended_how(&self) -> Ended {
+        self.parts.ended_how
+    }
+
+    /// What the profile does not cover, one sentence each.
+    pub fn notes(&self) -> &[String] {
+        &self.parts.notes
+    }
+
+    /// What each thread did.
+    pub fn threads(&self) -> &[Thread] {
+        &self.parts.threads
+    }
+
+    /// What each GIL went through.
+    pub fn gils(&self) -> &[Gil] {
+        &self.parts.gils
+    }
+
+    /// Who waited for whom.
+    pub fn blame(&self) -> &[Blame] {
+        &self.parts.blame
+    }
+
+    /// The holds that cost the others most, worst first.
+    pub fn holds(&self) -> &[Hold] {
+        &self.parts.holds
+    }
+
+    /// What happened when.
+    pub fn history(&self) -> &History {
+        &self.parts.history
+    }
+
+    /// The row of a thread; `None` where there is none of this id.
+    pub fn thread(&self, id: u64) -> Option<&Thread> {
+        self.threads().iter().find(|thread| thread.id == id)
+    }
+
+    /// Time threads wanted the GIL and had not got it, in ns, summed over the threads.
+    pub fn waiting_ns(&self) -> u64 {
+        self.sum(|thread| thread.waiting_ns)
+    }
+
+    /// Time threads had a GIL, in ns, summed over the threads.
+    pub fn holding_ns(&self) -> u64 {
+        self.sum(|thread| thread.holding_ns)
+    }
+
+    /// The part of the waiting in which nobody held the GIL, in ns.
+    pub fn handoff_ns(&self) -> u64 {
+        self.sum(|thread| thread.handoff_ns)
+    }
+
+    /// The part of the waiting in which another thread held the GIL, in ns.
+    pub fn caused_ns(&self) -> u64 {
+        self.sum(|thread| thread.caused_ns)
+    }
+
+    /// The part of the waiting that is neither blamed on a holder nor hand-off, in ns:
+    /// who held the GIL then was lost with dropped events or never seen.
+    pub fn unattributed_ns(&self) -> u64 {
+        let blamed = self.blame().iter().map(|row| row.waiting_ns);
+        let known = blamed.fold(self.handoff_ns(), u64::saturating_add);
+        self.waiting_ns().saturating_sub(known)
+    }
+
+    /// How much of the time in which threads wanted to run Python they waited:
+    /// waiting / (waiting + holding), in 0.0..=1.0; `None` where there was neither.
+    pub fn contention(&self) -> Option<f64> {
+        let waiting = self.waiting_ns() as f64;
+        let wanted = waiting + self.holding_ns() as f64;
+        (wanted > 0.0).then(|| waiting / wanted)
+    }
+
+    fn sum(&self, part: impl Fn(&Thread) -> u64) -> u64 {
+        self.threads().iter().map(part).fold(0, u64::saturating_add)
+    }
+}

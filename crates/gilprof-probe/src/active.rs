@@ -1,0 +1,162 @@
+//! The recording that the hooks write to, if there is one, and how they are
+//! kept apart from those who change that.
+//!
+//! A hook marks its GIL busy and then looks whether a recording is on. Who
+//! turns it off clears [`CURRENT`], has the kernel issue a memory barrier on
+//! every running thread, and waits until no GIL is busy. After that no hook
+//! writes, and none will: so stop needs no lock that a hook would have to take.
+
+use std::cell::UnsafeCell;
+use std::sync::atomic::{
+    AtomicPtr, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release, SeqCst},
+    compiler_fence,
+};
+use std::time::Duration;
+
+use gilprof_region::{Clock, Recording, Region, Slot, Writer};
+
+use crate::current;
+use crate::gils::TABLE;
+
+/// A recording in progress.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Active {
+    pub(crate) region: &'static Region,
+    pub(crate) clock: Clock,
+    /// Different for each recording of this process.
+    pub(crate) generation: u32,
+    /// Whether another process reads the region: a fork's child must not write.
+    pub(crate) shared: bool,
+    /// What the region's header says; a fork's child starts from it.
+    pub(crate) recording: Recording,
+}
+
+static CURRENT: AtomicPtr<Active> = AtomicPtr::new(std::ptr::null_mut());
+/// Hooks at work that are not under a GIL's mutex.
+static OUTSIDE: AtomicU64 = AtomicU64::new(0);
+
+/// Holds the one `Active` there can be; written only while no hook can see it.
+struct Place(UnsafeCell<Option<Active>>);
+
+// SAFETY: `turn_on` and `fork::in_child` write it while CURRENT is null and no
+// hook is busy; everybody else only reads it through CURRENT.
+unsafe impl Sync for Place {}
+
+static PLACE: Place = Place(UnsafeCell::new(None));
+
+/// The recording, if one is on. Only for hooks that are marked busy, and for
+/// those who keep it from being turned off.
+#[inline]
+pub(crate) fn recording() -> Option<&'static Active> {
+    // Pairs with the release store in `turn_on`.
+    let pointer = CURRENT.load(Acquire);
+    // SAFETY: null, or the value in PLACE, which is not changed before
+    // `turn_off` has seen every busy hook leave.
+    unsafe { pointer.as_ref() }
+}
+
+/// Books an event of the GIL with this index, if a recording is on. The caller
+/// holds that GIL's mutex.
+// Must not allocate.
+#[inline]
+pub(crate) fn book(gil: u32, event: impl FnOnce(&Active, &Writer<'_>)) {
+    let Some(known) = TABLE.get(gil as usize) else {
+        return;
+    };
+    known.busy.store(1, Relaxed);
+    // The kernel's barrier in `turn_off` makes this one a full one when needed.
+    compiler_fence(SeqCst);
+    if let Some(active) = recording()
+        && let Some(writer) = Writer::new(active.region, gil)
+    {
+        writer.cell().enter();
+        event(active, &writer);
+        writer.cell().leave();
+    }
+    // Pairs with the acquire load in `is_busy`.
+    known.busy.store(0, Release);
+}
+
+/// Runs `work` with the recording, if one is on, outside of any GIL's mutex.
+// Must not allocate.
+pub(crate) fn outside<T>(work: impl FnOnce(&Active) -> T) -> Option<T> {
+    OUTSIDE.fetch_add(1, SeqCst);
+    let result = recording().map(work);
+    OUTSIDE.fetch_sub(1, SeqCst);
+    result
+}
+
+impl Active {
+    /// The slot of the calling thread; a new one at its first event. The
+    /// caller books for the GIL of `writer`.
+    // Must not allocate.
+    #[inline]
+    pub(crate) fn slot(&self, writer: &Writer<'_>, now_ns: u64) -> Slot {
+        match current::slot(self.generation) {
+            Some(slot) => slot,
+            None => self.admit(writer, now_ns),
+        }
+    }
+
+    #[cold]
+    fn admit(&self, writer: &Writer<'_>, now_ns: u64) -> Slot {
+        // SAFETY: the call has no preconditions.
+        let native_id = unsafe { libc::gettid() } as u32;
+        let slot = writer.admit(native_id, now_ns).unwrap_or(Slot::NONE);
+        current::set_slot(self.generation, slot);
+        slot
+    }
+}
+
+/// Lets the hooks write. The caller is the only one who turns anything on or
+/// off, and nothing is on.
+pub(crate) fn turn_on(active: Active) {
+    // SAFETY: nothing is on, so no hook reads it (see `Place`).
+    unsafe { *PLACE.0.get() = Some(active) };
+    // SAFETY: as above; the pointer stays valid, PLACE is static.
+    let place = unsafe { &*PLACE.0.get() };
+    let pointer = place.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+    // Pairs with the acquire load in `recording`.
+    CURRENT.store(pointer.cast_mut(), Release);
+}
+
+/// Stops the hooks from writing; when it returns, none does.
+pub(crate) fn turn_off() {
+    CURRENT.store(std::ptr::null_mut(), SeqCst);
+    barrier();
+    while is_busy() {
+        std::thread::yield_now();
+    }
+}
+
+/// In the child of a fork no other thread exists: nobody is busy.
+pub(crate) fn turn_off_in_child() {
+    CURRENT.store(std::ptr::null_mut(), SeqCst);
+    TABLE.iter().for_each(|known| known.busy.store(0, SeqCst));
+    OUTSIDE.store(0, SeqCst);
+}
+
+
+fn is_busy() -> bool {
+    // Pairs with the release store in `book`.
+    let booking = TABLE.iter().any(|known| known.busy.load(Acquire) != 0);
+    booking || OUTSIDE.load(SeqCst) != 0
+}
+
+/// A memory barrier on every running thread of this process.
+fn barrier() {
+    const REGISTER: i32 = libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED;
+    const ISSUE: i32 = libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED;
+    if membarrier(REGISTER) && membarrier(ISSUE) {
+        return;
+    }
+    // No such call here (an old kernel, a seccomp filter). A processor writes
+    // its stores out within microseconds even when nobody asks it to.
+    std::thread::sleep(Duration::from_millis(1));
+}
+
+fn membarrier(command: i32) -> bool {
+    // SAFETY: the call takes integers and touches no memory of ours.
+    unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
+}

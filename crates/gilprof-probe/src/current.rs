@@ -1,0 +1,89 @@
+//! The calling thread's slot, kept in a thread-specific value.
+//!
+//! pthread keys, and not `thread_local!`: the value is found without the
+//! allocation that a loaded library's thread-local storage needs at first
+//! touch, and its destructor says when the thread ends.
+
+use std::ffi::c_void;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use gilprof_region::Slot;
+
+use crate::active;
+use crate::error::Error;
+
+/// glibc keeps the first 32 values of a thread inside of the thread, and
+/// allocates for those beyond (nptl/pthread_setspecific.c).
+const INLINE_KEYS: u32 = 32;
+
+/// What stands in the value for a thread that found no slot.
+const NO_SLOT: u32 = u32::MAX;
+
+static KEY: AtomicU32 = AtomicU32::new(0);
+
+/// Makes the key, once.
+pub(crate) fn prepare() -> Result<(), Error> {
+    static MADE: OnceLock<Option<u32>> = OnceLock::new();
+    let key = MADE.get_or_init(new_key).ok_or_else(|| {
+        Error::unsupported(
+            "this process uses all of the 32 thread-specific keys that need no allocation \
+             (pthread_key_create); start gilprof before the libraries that take them",
+        )
+    })?;
+    KEY.store(key, Relaxed);
+    Ok(())
+}
+
+fn new_key() -> Option<u32> {
+    let mut key: libc::pthread_key_t = 0;
+    // SAFETY: `key` is a place for the result, `thread_ends` has the right type
+    // and lives in a library that is never unloaded.
+    let result = unsafe { libc::pthread_key_create(&mut key, Some(thread_ends)) };
+    if result != 0 {
+        return None;
+    }
+    if cfg!(target_env = "gnu") && key >= INLINE_KEYS {
+        // SAFETY: we made the key, and no thread has a value for it.
+        unsafe { libc::pthread_key_delete(key) };
+        return None;
+    }
+    Some(key)
+}
+
+/// The calling thread's slot in the recording with this generation, or `None`
+/// if it has not asked for one yet.
+// Must not allocate.
+#[inline]
+pub(crate) fn slot(generation: u32) -> Option<Slot> {
+    // SAFETY: `prepare` made the key before any recording was on.
+    let value = unsafe { libc::pthread_getspecific(KEY.load(Relaxed)) } as u64;
+    ((value >> 32) as u32 == generation).then(|| decode(value))
+}
+
+fn decode(value: u64) -> Slot {
+    match value as u32 {
+        NO_SLOT => Slot::NONE,
+        index => Slot::from_index(index),
+    }
+}
+
+/// Remembers the calling thread's slot. Generations start at 1, so no value is
+/// null, and every thread that has one is told about its end.
+// Must not allocate.
+pub(crate) fn set_slot(generation: u32, slot: Slot) {
+    let value = u64::from(generation) << 32 | u64::from(slot.index());
+    // SAFETY: as in `slot`; keys below INLINE_KEYS need no allocation. It can
+    // only fail where the key is not valid.
+    unsafe { libc::pthread_setspecific(KEY.load(Relaxed), value as *const c_void) };
+}
+
+unsafe extern "C" fn thread_ends(value: *mut c_void) {
+    let value = value as u64;
+    active::outside(|active| {
+        let slot = decode(value);
+        if (value >> 32) as u32 == active.generation && slot != Slot::NONE {
+            active.region.note_end(slot, active.clock.now_ns());
+        }
+    });
+}

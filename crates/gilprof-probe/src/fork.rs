@@ -1,0 +1,43 @@
+//! The child of a fork starts clean.
+
+use std::sync::Once;
+
+use crate::active::{self, Active};
+use crate::{gils, probe};
+
+/// Has the C library call [`in_child`] after every fork, once per process.
+pub(crate) fn prepare() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: `in_child` lives in a library that is never unloaded.
+        unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+    });
+}
+
+/// Runs in the child before `fork` returns: only this thread exists, and the
+/// others may have been anywhere, so nothing here locks or allocates.
+unsafe extern "C" fn in_child() {
+    // A copy: turning off lets the original change.
+    let inherited = active::recording().copied();
+    active::turn_off_in_child();
+    gils::forget(1);
+    probe::forget_lock_in_child();
+    if let Some(inherited) = inherited {
+        record_anew(&inherited);
+    }
+}
+
+/// Goes on recording in a region of the child's own. A region that another
+/// process reads is the parent's: there the child stops.
+fn record_anew(inherited: &Active) {
+    if inherited.region.replace_in_child().is_err() || inherited.shared {
+        return;
+    }
+    let now_ns = inherited.clock.now_ns();
+    let generation = inherited.generation.wrapping_add(1).max(1);
+    probe::start_books(inherited.region, &inherited.recording, now_ns);
+    active::turn_on(Active {
+        generation,
+        ..*inherited
+    });
+}

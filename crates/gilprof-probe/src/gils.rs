@@ -1,0 +1,143 @@
+//! Where the GILs are: the addresses of their condition variables, and what
+//! can be read around them.
+//!
+//! The layout is that of `struct _gil_runtime_state` (pycore_gil.h, 3.8 to
+//! 3.15), relative to `cond`; calibration proves it before it is used.
+
+use std::mem::size_of;
+use std::sync::atomic::{
+    AtomicU64, AtomicUsize,
+    Ordering::{Relaxed, SeqCst},
+};
+
+use gilprof_region::GILS;
+
+const INTERVAL: usize = 32;
+const LAST_HOLDER: usize = 24;
+const LOCKED: usize = 16;
+const SWITCH_NUMBER: usize = 8;
+const MUTEX: usize = size_of::<libc::pthread_cond_t>();
+
+/// From `cond` to `switch_cond`: the condition variable and its mutex.
+pub(crate) const DISTANCE: usize = MUTEX + size_of::<libc::pthread_mutex_t>();
+
+/// One known GIL. Its place in [`TABLE`] is its index in the region.
+#[derive(Debug)]
+pub(crate) struct Known {
+    /// `gil.cond`; zero for an unused entry.
+    pub(crate) cond: AtomicUsize,
+    /// `gil.switch_cond`; zero for an unused entry.
+    pub(crate) switch_cond: AtomicUsize,
+    /// 1 while a hook books an event of this GIL.
+    pub(crate) busy: AtomicU64,
+}
+
+/// The GILs of this process. The first is the main interpreter's.
+pub(crate) static TABLE: [Known; GILS as usize] = [const {
+    Known {
+        cond: AtomicUsize::new(0),
+        switch_cond: AtomicUsize::new(0),
+        busy: AtomicU64::new(0),
+    }
+}; GILS as usize];
+
+impl Known {
+    pub(crate) fn set(&self, cond: usize) {
+        let switch_cond = if cond == 0 { 0 } else { cond + DISTANCE };
+        self.switch_cond.store(switch_cond, SeqCst);
+        self.cond.store(cond, SeqCst);
+    }
+}
+
+/// Forgets all GILs from the one with this index on.
+pub(crate) fn forget(from: usize) {
+    TABLE[from..].iter().for_each(|known| known.set(0));
+}
+
+/// The index of the GIL whose `cond` this is.
+pub(crate) fn by_cond(address: usize) -> Option<u32> {
+    (0..).zip(&TABLE).find(|(_, known)| known.cond.load(Relaxed) == address).map(|(i, _)| i)
+}
+
+/// The index of the GIL whose `switch_cond` this is.
+pub(crate) fn by_switch_cond(address: usize) -> Option<u32> {
+    let mut table = (0..).zip(&TABLE);
+    table.find(|(_, known)| known.switch_cond.load(Relaxed) == address).map(|(i, _)| i)
+}
+
+/// The index of a known GIL whose memory overlaps one with this `cond`: the
+/// older one is gone.
+pub(crate) fn overlapping(cond: usize) -> Option<u32> {
+    let mut table = (0..).zip(&TABLE);
+    let near = |known: &Known| {
+        let other = known.cond.load(Relaxed);
+        other != 0 && other.abs_diff(cond) < DISTANCE + MUTEX
+    };
+    table.find(|(_, known)| near(known)).map(|(index, _)| index)
+}
+
+/// What lies around a `gil.cond` that is known to be one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Gil(pub(crate) usize);
+
+impl Gil {
+    fn word(self, before: usize) -> usize {
+        // SAFETY: `self` is a GIL that this process uses: calibration or its
+        // own calls have shown it, and the words before `cond` belong to the
+        // same struct. CPython writes them while others read, as words.
+        unsafe { ((self.0 - before) as *const usize).read_volatile() }
+    }
+
+    pub(crate) fn switch_number(self) -> usize {
+        self.word(SWITCH_NUMBER)
+    }
+
+    pub(crate) fn is_locked(self) -> bool {
+        self.word(LOCKED) as u32 == 1
+    }
+}
+
+/// What lies around an address that may be a `gil.cond`, read without a risk.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Candidate {
+    /// The switch interval in microseconds.
+    pub(crate) interval_us: u64,
+    /// The last holder's thread state.
+    pub(crate) last_holder: usize,
+    /// -1 (not made yet), 0 or 1.
+    pub(crate) locked: i32,
+}
+
+impl Candidate {
+    /// `None` where the memory cannot be read.
+    pub(crate) fn read(cond: usize) -> Option<Self> {
+        let mut words = [0_usize; INTERVAL / 8];
+        let local = libc::iovec {
+            iov_base: words.as_mut_ptr().cast(),
+            iov_len: size_of_val(&words),
+        };
+        let remote = libc::iovec {
+            iov_base: cond.checked_sub(INTERVAL)? as *mut _,
+            iov_len: size_of_val(&words),
+        };
+        // SAFETY: the local part is `words`; the kernel checks the other one.
+        let read = unsafe { libc::process_vm_readv(libc::getpid(), &local, 1, &remote, 1, 0) };
+        (read == size_of_val(&words) as isize).then_some(Candidate {
+            interval_us: words[0] as u64,
+            last_holder: words[(INTERVAL - LAST_HOLDER) / 8],
+            locked: words[(INTERVAL - LOCKED) / 8] as i32,
+        })
+    }
+
+    /// Whether this can be a GIL: an interval below a day, a valid lock word.
+    pub(crate) fn is_plausible(&self) -> bool {
+        (1..86_400_000_000).contains(&self.interval_us)
+            && (-1..=1).contains(&self.locked)
+            && self.last_holder.is_multiple_of(align_of::<usize>())
+    }
+}
+
+/// Whether `mutex` stands where the mutex of a GIL with this `cond` would.
+pub(crate) fn is_mutex_of(cond: usize, mutex: usize) -> bool {
+    mutex == cond.wrapping_add(MUTEX)
+}

@@ -1,0 +1,203 @@
+//! The functions that stand in the interpreter's relocation slots.
+//!
+//! What they see is described by the calls that take_gil and drop_gil make
+//! (ceval_gil.c, 3.8 to 3.15): `pthread_cond_signal` on `gil.cond` releases,
+//! on `gil.switch_cond` acquires, `pthread_cond_timedwait` on `gil.cond` waits,
+//! `pthread_cond_wait` on `gil.switch_cond` waits for somebody to take it. All
+//! but the last are made under `gil.mutex`.
+//!
+//! A thread may leave through `pthread_exit` in the middle of a wait, so the
+//! hooks unwind and hold nothing that would need dropping. Nothing in here
+//! allocates, locks, panics, calls Python or changes errno.
+
+use std::ffi::c_int;
+use std::sync::atomic::Ordering::Relaxed;
+
+use gilprof_region::Slot;
+use libc::{pthread_cond_t, pthread_condattr_t, pthread_mutex_t, timespec};
+
+use crate::active::{book, outside};
+use crate::gils::{self, Gil, TABLE};
+use crate::{calibrate, current, discover};
+
+unsafe extern "C-unwind" {
+    fn pthread_cond_signal(cond: *mut pthread_cond_t) -> c_int;
+    fn pthread_cond_timedwait(
+        cond: *mut pthread_cond_t,
+        mutex: *mut pthread_mutex_t,
+        until: *const timespec,
+    ) -> c_int;
+    fn pthread_cond_wait(cond: *mut pthread_cond_t, mutex: *mut pthread_mutex_t) -> c_int;
+    fn pthread_cond_init(cond: *mut pthread_cond_t, attr: *const pthread_condattr_t) -> c_int;
+}
+
+/// A function of libc, and what stands in for it.
+pub(crate) struct Hook {
+    pub(crate) name: &'static std::ffi::CStr,
+    pub(crate) real: usize,
+    pub(crate) hook: usize,
+}
+
+/// All hooks.
+pub(crate) fn all() -> [Hook; 4] {
+    [
+        Hook {
+            name: c"pthread_cond_signal",
+            real: pthread_cond_signal as *const () as usize,
+            hook: signal as *const () as usize,
+        },
+        Hook {
+            name: c"pthread_cond_timedwait",
+            real: pthread_cond_timedwait as *const () as usize,
+            hook: timedwait as *const () as usize,
+        },
+        Hook {
+            name: c"pthread_cond_wait",
+            real: pthread_cond_wait as *const () as usize,
+            hook: wait as *const () as usize,
+        },
+        Hook {
+            name: c"pthread_cond_init",
+            real: pthread_cond_init as *const () as usize,
+            hook: init as *const () as usize,
+        },
+    ]
+}
+
+// Must not allocate.
+unsafe extern "C-unwind" fn signal(cond: *mut pthread_cond_t) -> c_int {
+    let address = cond as usize;
+    // The main interpreter's GIL, without a search.
+    if address == TABLE[0].switch_cond.load(Relaxed) {
+        acquired(0);
+    } else if address == TABLE[0].cond.load(Relaxed) {
+        released(0);
+    } else {
+        other_signal(address);
+    }
+    // SAFETY: the caller's arguments, passed on.
+    unsafe { pthread_cond_signal(cond) }
+}
+
+#[inline]
+fn acquired(gil: u32) {
+    book(gil, |active, writer| {
+        let now_ns = active.clock.now_ns();
+        writer.acquire(active.slot(writer, now_ns), now_ns);
+    });
+}
+
+#[inline]
+fn released(gil: u32) {
+    book(gil, |active, writer| writer.release(active.clock.now_ns()));
+}
+
+#[cold]
+fn other_signal(address: usize) {
+    if let Some(gil) = gils::by_switch_cond(address) {
+        acquired(gil);
+    } else if let Some(gil) = gils::by_cond(address) {
+        released(gil);
+    } else {
+        calibrate::saw_signal(address);
+        if let Some(gil) = discover::by_signals(address) {
+            acquired(gil);
+        }
+    }
+}
+
+/// What a wait must know when it ends.
+#[derive(Clone, Copy)]
+struct Ticket {
+    gil: u32,
+    generation: u32,
+    slot: Slot,
+    switch_number: usize,
+}
+
+// Must not allocate.
+unsafe extern "C-unwind" fn timedwait(
+    cond: *mut pthread_cond_t,
+    mutex: *mut pthread_mutex_t,
+    until: *const timespec,
+) -> c_int {
+    let ticket = begins_to_wait(cond as usize, mutex as usize);
+    // SAFETY: the caller's arguments, passed on.
+    let result = unsafe { pthread_cond_timedwait(cond, mutex, until) };
+    if result == libc::ETIMEDOUT
+        && let Some(ticket) = ticket
+    {
+        timed_out(Gil(cond as usize), ticket);
+    }
+    result
+}
+
+fn begins_to_wait(cond: usize, mutex: usize) -> Option<Ticket> {
+    let gil = gils::by_cond(cond).or_else(|| discover::by_wait(cond, mutex))?;
+    let mut ticket = None;
+    book(gil, |active, writer| {
+        let now_ns = active.clock.now_ns();
+        let slot = active.slot(writer, now_ns);
+        writer.wait(slot, now_ns);
+        ticket = Some(Ticket {
+            gil,
+            generation: active.generation,
+            slot,
+            switch_number: Gil(cond).switch_number(),
+        });
+    });
+    ticket
+}
+
+/// take_gil asks the holder to drop the GIL if it is still held and nobody
+/// else had it in between.
+fn timed_out(address: Gil, ticket: Ticket) {
+    if !address.is_locked() || address.switch_number() != ticket.switch_number {
+        return;
+    }
+    book(ticket.gil, |active, writer| {
+        // Another recording may have begun during the wait.
+        if active.generation == ticket.generation {
+            writer.drop_request(ticket.slot, active.clock.now_ns());
+        }
+    });
+}
+
+// Must not allocate.
+unsafe extern "C-unwind" fn wait(
+    cond: *mut pthread_cond_t,
+    mutex: *mut pthread_mutex_t,
+) -> c_int {
+    let began = gils::by_switch_cond(cond as usize)
+        .and_then(|_| outside(|active| (active.generation, active.clock.now_ns())));
+    // SAFETY: the caller's arguments, passed on.
+    let result = unsafe { pthread_cond_wait(cond, mutex) };
+    if let Some((generation, began_ns)) = began {
+        switch_wait_ended(generation, began_ns);
+    }
+    result
+}
+
+/// This is outside of `gil.mutex`: it touches the thread's own cell only.
+fn switch_wait_ended(generation: u32, began_ns: u64) {
+    outside(|active| {
+        if active.generation != generation {
+            return;
+        }
+        let cell = current::slot(generation).and_then(|slot| active.region.thread(slot));
+        if let Some(cell) = cell {
+            cell.note_switch_wait(active.clock.now_ns().saturating_sub(began_ns));
+        }
+    });
+}
+
+// Must not allocate.
+unsafe extern "C-unwind" fn init(
+    cond: *mut pthread_cond_t,
+    attr: *const pthread_condattr_t,
+) -> c_int {
+    // SAFETY: the caller's arguments, passed on.
+    let result = unsafe { pthread_cond_init(cond, attr) };
+    discover::made(cond as usize);
+    result
+}

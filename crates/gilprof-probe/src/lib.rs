@@ -1,0 +1,33 @@
+//! The hooks by which gilprof sees CPython's GIL.
+//!
+//! CPython's GIL is a mutex, two condition variables and an int. Taking and
+//! dropping it calls `pthread_cond_signal`, `_timedwait` and `_wait` through
+//! the relocation slots of the module that holds the interpreter. [`start`]
+//! puts this crate's functions there, in that one module; they book what they
+//! see in a [`gilprof_region::Region`] and pass every call on. [`stop`] puts
+//! back what was there.
+//!
+//! The order in which an event goes through the modules: `hooks` sees a call,
+//! `gils` knows whose it is, `active` keeps hooks and [`stop`] apart, `current`
+//! knows the thread, and the region books it.
+#![cfg(target_os = "linux")]
+
+mod error;
+mod python;
+
+mod gils;
+mod current;
+mod active;
+mod hooks;
+mod discover;
+
+mod calibrate;
+mod cost;
+mod fork;
+mod module;
+mod patch;
+mod probe;
+
+pub use error::Error;
+pub use probe::{KnownThread, Setup, is_running, start, stop, this_thread, verify};
+pub use python::{Attached, Python};

@@ -1,0 +1,185 @@
+//! The handful of CPython's functions that starting needs, found by name.
+//!
+//! All but one are in the stable ABI. They are looked up and not linked, so
+//! that this crate works in any host, and with any version.
+
+use std::ffi::{CStr, c_char, c_double, c_int, c_void};
+use std::mem::transmute;
+
+use crate::error::Error;
+
+type Object = *mut c_void;
+
+/// CPython's functions, as this process has them.
+#[derive(Clone, Copy, Debug)]
+pub struct Python {
+    save_thread: unsafe extern "C" fn() -> Object,
+    restore_thread: unsafe extern "C" fn(Object),
+    ensure: unsafe extern "C" fn() -> c_int,
+    release: unsafe extern "C" fn(c_int),
+    this_thread_state: unsafe extern "C" fn() -> Object,
+    current_state: unsafe extern "C" fn() -> Object,
+    is_initialized: unsafe extern "C" fn() -> c_int,
+    version: unsafe extern "C" fn() -> *const c_char,
+    sys_object: unsafe extern "C" fn(*const c_char) -> Object,
+    call: unsafe extern "C" fn(Object, Object) -> Object,
+    as_double: unsafe extern "C" fn(Object) -> c_double,
+    decref: unsafe extern "C" fn(Object),
+    clear_error: unsafe extern "C" fn(),
+}
+
+/// The address of a function that some module of this process exports.
+pub(crate) fn symbol(name: &CStr) -> Option<*mut c_void> {
+    // SAFETY: the name is a C string; RTLD_DEFAULT searches what is loaded.
+    let address = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
+    (!address.is_null()).then_some(address)
+}
+
+macro_rules! function {
+    ($name:literal) => {{
+        let address = symbol($name).ok_or_else(|| missing($name))?;
+        // SAFETY: CPython declares the function with the type of the field
+        // it is assigned to, in all versions since 3.5.
+        unsafe { transmute::<*mut c_void, _>(address) }
+    }};
+}
+
+fn missing(name: &CStr) -> Error {
+    Error::unsupported(format!(
+        "no CPython in this process: no module exports {}",
+        name.to_string_lossy()
+    ))
+}
+
+impl Python {
+    /// Finds the interpreter of this process.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where there is none, or it is not running.
+    pub fn find() -> Result<Self, Error> {
+        let python = Python {
+            save_thread: function!(c"PyEval_SaveThread"),
+            restore_thread: function!(c"PyEval_RestoreThread"),
+            ensure: function!(c"PyGILState_Ensure"),
+            release: function!(c"PyGILState_Release"),
+            this_thread_state: function!(c"PyGILState_GetThisThreadState"),
+            // Private, but exported by every version from 3.5 to 3.15.
+            current_state: function!(c"_PyThreadState_UncheckedGet"),
+            is_initialized: function!(c"Py_IsInitialized"),
+            version: function!(c"Py_GetVersion"),
+            sys_object: function!(c"PySys_GetObject"),
+            call: function!(c"PyObject_CallObject"),
+            as_double: function!(c"PyFloat_AsDouble"),
+            decref: function!(c"Py_DecRef"),
+            clear_error: function!(c"PyErr_Clear"),
+        };
+        // SAFETY: may be called at any time (C API, Py_IsInitialized).
+        match unsafe { (python.is_initialized)() } {
+            0 => Err(Error::unsupported("Python is not initialized yet")),
+            _ => Ok(python),
+        }
+    }
+
+    /// Where PyEval_SaveThread is: the module around it holds the GIL's code.
+    pub(crate) fn save_thread_address(&self) -> usize {
+        self.save_thread as usize
+    }
+
+    /// The interpreter's version, such as `[3, 12, 1]`.
+    pub fn version(&self) -> [u8; 3] {
+        // SAFETY: may be called at any time; returns a static C string.
+        let text = unsafe { (self.version)() };
+        // SAFETY: as above.
+        let text = unsafe { CStr::from_ptr(text) }.to_string_lossy();
+        let mut numbers = text
+            .split(|c: char| !c.is_ascii_digit())
+            .map(|number| number.parse().unwrap_or(0));
+        core::array::from_fn(|_| numbers.next().unwrap_or(0))
+    }
+
+    /// Whether this thread has an attached thread state: it holds the GIL.
+    ///
+    /// PyGILState_Check would say so too, but says yes to everybody once a
+    /// subinterpreter was made.
+    fn is_attached(&self) -> bool {
+        // SAFETY: reads a global or a thread-local; needs no thread state.
+        let current = unsafe { (self.current_state)() };
+        // SAFETY: reads a thread-specific value; needs no thread state.
+        let own = unsafe { (self.this_thread_state)() };
+        !current.is_null() && current == own
+    }
+
+    /// Runs `work` without the GIL, whether or not the caller holds it.
+    pub fn detached<T>(&self, work: impl FnOnce() -> T) -> T {
+        if !self.is_attached() {
+            return work();
+        }
+        // SAFETY: this thread has an attached thread state.
+        let state = unsafe { (self.save_thread)() };
+        let result = work();
+        // SAFETY: `state` is what PyEval_SaveThread gave to this thread.
+        unsafe { (self.restore_thread)(state) };
+        result
+    }
+
+    /// Runs `work` with the GIL. The caller must not hold it.
+    pub fn attached<T>(&self, work: impl FnOnce(&Attached<'_>) -> T) -> T {
+        // SAFETY: the interpreter is initialized, checked in `find`.
+        let state = unsafe { (self.ensure)() };
+        let result = work(&Attached(self));
+        // SAFETY: pairs with the PyGILState_Ensure above, on this thread.
+        unsafe { (self.release)(state) };
+        result
+    }
+}
+
+/// Proof that this thread holds the GIL.
+#[derive(Debug)]
+pub struct Attached<'p>(&'p Python);
+
+impl Attached<'_> {
+    /// Gives the GIL up and takes it again, once; says which thread state
+    /// did so.
+    pub(crate) fn save_and_restore(&self) -> usize {
+        // SAFETY: this thread holds the GIL, which `self` proves.
+        let state = unsafe { (self.0.save_thread)() };
+        // SAFETY: `state` is what PyEval_SaveThread gave to this thread.
+        unsafe { (self.0.restore_thread)(state) };
+        state as usize
+    }
+
+    /// Calls `sys.NAME()` and reads the result as a number.
+    fn sys_number(&self, name: &CStr) -> Option<f64> {
+        // SAFETY: this thread holds the GIL; the result is borrowed.
+        let function = unsafe { (self.0.sys_object)(name.as_ptr()) };
+        if function.is_null() {
+            return None;
+        }
+        // SAFETY: `function` is a live object, sys holds on to it; a null
+        // argument tuple means no arguments.
+        let result = unsafe { (self.0.call)(function, std::ptr::null_mut()) };
+        if result.is_null() {
+            // SAFETY: this thread holds the GIL.
+            unsafe { (self.0.clear_error)() };
+            return None;
+        }
+        // SAFETY: `result` is a live object that we own.
+        let number = unsafe { (self.0.as_double)(result) };
+        // SAFETY: gives up the reference that PyObject_CallObject gave us.
+        unsafe { (self.0.decref)(result) };
+        // SAFETY: this thread holds the GIL; a number has no error to clear.
+        unsafe { (self.0.clear_error)() };
+        Some(number)
+    }
+
+    /// The switch interval in microseconds, as `sys.getswitchinterval()` says.
+    pub fn switch_interval_us(&self) -> Option<u64> {
+        let seconds = self.sys_number(c"getswitchinterval")?;
+        Some((seconds * 1e6).round() as u64)
+    }
+
+    /// Whether a free-threaded build runs without its GIL.
+    pub fn is_free_threaded(&self) -> bool {
+        self.sys_number(c"_is_gil_enabled") == Some(0.0)
+    }
+}

@@ -1,0 +1,123 @@
+//! One GIL's exact sums and its present state, in place.
+
+use crate::hist::{HistCell, add};
+use crate::ring::Head;
+use crate::sync::{AtomicU32, AtomicU64, Ordering, Ordering::Relaxed, fence};
+
+/// `GilCell::holder` when nobody holds the GIL; else the holder's slot + 1.
+pub(crate) const NOBODY: u32 = 0;
+/// `GilCell::holder` when a thread that has no slot holds the GIL.
+pub(crate) const STRANGER: u32 = u32::MAX;
+
+/// One GIL. Written under that GIL's mutex.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub struct GilCell {
+    /// Odd while an event is being booked.
+    pub(crate) sequence: AtomicU64,
+    /// How many events were posted to this GIL's ring.
+    pub(crate) head: Head,
+    pub(crate) holder: AtomicU32,
+    /// Whether a waiter has asked for the GIL during the present hold.
+    pub(crate) requested: AtomicU32,
+    /// The thread id of the last holder.
+    pub(crate) last_holder: AtomicU32,
+    /// Slot + 1 of the thread that ended last and is not booked yet.
+    pub(crate) ended_inbox: AtomicU32,
+    /// The time of the last event: time never runs backwards for a GIL.
+    pub(crate) last_ns: AtomicU64,
+    /// When the GIL was last taken or released.
+    pub(crate) turned_ns: AtomicU64,
+    pub(crate) waiters: AtomicU64,
+    /// ∫ waiters dt over the present hold.
+    pub(crate) hold_cost_ns: AtomicU64,
+    pub(crate) holding_ns: AtomicU64,
+    pub(crate) free_ns: AtomicU64,
+    pub(crate) acquisitions: AtomicU64,
+    pub(crate) switches: AtomicU64,
+
+    /// ∫ waiters dt over the holds that are over.
+    pub(crate) caused_ns: AtomicU64,
+    /// ∫ waiters dt while the GIL was free.
+    pub(crate) handoff_ns: AtomicU64,
+    /// Σ of its threads' switch waits.
+    pub(crate) switch_wait_ns: AtomicU64,
+    pub(crate) drop_requests: AtomicU64,
+    pub(crate) waiters_max: AtomicU64,
+    /// Zero for a GIL that is not in use.
+    pub(crate) born_ns: AtomicU64,
+    /// Takes without a release between them, and the other way round.
+    pub(crate) anomalies: AtomicU64,
+    /// The first and the last ended thread that still has its own row:
+    /// slot + 1, 0 for none. Linked through `ThreadCell::next`.
+    pub(crate) ended_first: AtomicU32,
+    pub(crate) ended_last: AtomicU32,
+
+    pub(crate) hold: HistCell,
+    pub(crate) wait: HistCell,
+    pub(crate) handoff: HistCell,
+}
+
+impl GilCell {
+    pub(crate) fn is_held(&self) -> bool {
+        self.holder.load(Relaxed) != NOBODY
+    }
+
+    /// Marks the cell as being written.
+    ///
+    /// The store is followed by a compiler fence only: a thread that wants to
+    /// know that no writer is at work stops new ones first and then has the
+    /// kernel issue a barrier on all of them (`membarrier`).
+    // Must not allocate.
+    #[inline]
+    pub fn enter(&self) {
+        let sequence = self.sequence.load(Relaxed);
+        self.sequence.store(sequence.wrapping_add(1), Relaxed);
+        // Pairs with the acquire fence in `Cut`: whoever sees a store made
+        // from here on also sees the odd number.
+        fence(Ordering::Release);
+    }
+
+    /// Ends what [`GilCell::enter`] began.
+    // Must not allocate.
+    #[inline]
+    pub fn leave(&self) {
+        let sequence = self.sequence.load(Relaxed);
+        // Pairs with the acquire load of `sequence` in `Cut`.
+        self.sequence.store(sequence.wrapping_add(1), Ordering::Release);
+    }
+
+    /// Whether a writer is between `enter` and `leave`.
+    pub fn is_entered(&self) -> bool {
+        // Pairs with the release store in `leave`.
+        self.sequence.load(Ordering::Acquire) % 2 == 1
+    }
+
+    /// For how long the GIL was free in all, up to `now_ns`.
+    pub(crate) fn free_until(&self, now_ns: u64) -> u64 {
+        let closed = self.free_ns.load(Relaxed);
+        match self.is_held() {
+            true => closed,
+            false => closed + (now_ns - self.turned_ns.load(Relaxed)),
+        }
+    }
+
+    /// Books ∫ waiters dt up to `now_ns`; gives back the time of the event,
+    /// which is never before the last one's.
+    // Must not allocate.
+    #[inline]
+    pub(crate) fn tick(&self, now_ns: u64) -> u64 {
+        let last = self.last_ns.load(Relaxed);
+        let now = now_ns.max(last);
+        let waiters = self.waiters.load(Relaxed);
+        if waiters != 0 {
+            let sum = match self.is_held() {
+                true => &self.hold_cost_ns,
+                false => &self.handoff_ns,
+            };
+            add(sum, waiters * (now - last));
+        }
+        self.last_ns.store(now, Relaxed);
+        now
+    }
+}

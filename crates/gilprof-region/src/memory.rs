@@ -1,0 +1,129 @@
+//! The pages a region lies in.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::ptr::NonNull;
+
+/// A mapping of whole pages, zeroed when new; unmapped when dropped.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    start: NonNull<u8>,
+    len: usize,
+}
+
+// SAFETY: the mapping is plain memory that is not tied to a thread; all access
+// to its contents goes through atomics.
+unsafe impl Send for Memory {}
+// SAFETY: as above.
+unsafe impl Sync for Memory {}
+
+fn map(at: *mut u8, len: usize, flags: i32, fd: i32) -> io::Result<Memory> {
+    // SAFETY: either `at` is null and the kernel chooses free addresses, or
+    // the caller owns the mapping there and replaces it (`replace_private`).
+    let start = unsafe {
+        libc::mmap(
+            at.cast(),
+            len,
+            libc::PROT_READ | libc::PROT_WRITE,
+            flags,
+            fd,
+            0,
+        )
+    };
+    if start == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::InvalidData)?;
+    Ok(Memory { start, len })
+}
+
+const PRIVATE: i32 = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+
+impl Memory {
+    /// Zeroed memory of this process alone.
+    pub(crate) fn private(len: usize) -> io::Result<Self> {
+        map(std::ptr::null_mut(), len, PRIVATE, -1)
+    }
+
+    /// The whole of a shared file.
+    pub(crate) fn shared(fd: BorrowedFd<'_>, len: usize) -> io::Result<Self> {
+        map(std::ptr::null_mut(), len, libc::MAP_SHARED, fd.as_raw_fd())
+    }
+
+    /// Puts fresh private memory in the place of what is mapped here, as the
+    /// child of a fork needs it: async-signal-safe.
+    pub(crate) fn replace_private(&self) -> io::Result<()> {
+        let fresh = map(self.start.as_ptr(), self.len, PRIVATE | libc::MAP_FIXED, -1)?;
+        // It stands for the same addresses as `self`, which will unmap them.
+        std::mem::forget(fresh);
+        Ok(())
+    }
+
+    /// Gives the pages of a private mapping back: they read as zero again.
+    pub(crate) fn clear(&self) -> io::Result<()> {
+        // SAFETY: the range is exactly this mapping, which is anonymous.
+        let result =
+            unsafe { libc::madvise(self.start.as_ptr().cast(), self.len, libc::MADV_DONTNEED) };
+        match result {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+
+    pub(crate) fn start(&self) -> NonNull<u8> {
+        self.start
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        // SAFETY: the range is exactly this mapping, and no reference into it
+        // outlives `self`.
+        unsafe { libc::munmap(self.start.as_ptr().cast(), self.len) };
+    }
+}
+
+/// A file in memory that only descriptors lead to: nothing is left behind
+/// however its users end. It can never shrink, so a mapping of it never faults.
+pub(crate) fn anonymous_file(len: usize) -> io::Result<OwnedFd> {
+    // SAFETY: the name is a C string; the call has no other preconditions.
+    let fd = unsafe {
+        libc::memfd_create(
+            c"gilprof".as_ptr(),
+            libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING,
+        )
+    };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor was just made and is owned by nobody else.
+    let file = unsafe { OwnedFd::from_raw_fd(fd) };
+    set_len(file.as_fd(), len)?;
+    let seals = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_SEAL;
+    // SAFETY: the descriptor is open; F_ADD_SEALS takes an integer.
+    match unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals) } {
+        0 => Ok(file),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+fn set_len(fd: BorrowedFd<'_>, len: usize) -> io::Result<()> {
+    let len = libc::off_t::try_from(len).map_err(|_| io::ErrorKind::InvalidInput)?;
+    // SAFETY: the descriptor is open for the length of the borrow.
+    match unsafe { libc::ftruncate(fd.as_raw_fd(), len) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Whether the file is sealed against shrinking: only such a file is mapped,
+/// since another process could otherwise cut it off under our feet.
+pub(crate) fn cannot_shrink(fd: BorrowedFd<'_>) -> bool {
+    // SAFETY: the descriptor is open; F_GET_SEALS takes no argument.
+    let seals = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GET_SEALS) };
+    seals >= 0 && seals & libc::F_SEAL_SHRINK != 0
+}

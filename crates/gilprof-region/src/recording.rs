@@ -1,0 +1,157 @@
+//! What a region says of the recording in it, apart from the sums.
+
+use crate::clock::Clock;
+use crate::header::Phase;
+use crate::name::{NAME_BYTES, NameCell};
+use crate::region::Region;
+use crate::sync::Ordering::{AcqRel, Acquire, Relaxed, Release};
+
+/// What is known of a recording when it starts.
+#[derive(Clone, Copy, Debug)]
+pub struct Recording {
+    /// The process that is recorded.
+    pub pid: u32,
+    /// The clock of all its times.
+    pub clock: Clock,
+    /// When it started, in that clock's nanoseconds.
+    pub started_ns: u64,
+    /// When it started, in nanoseconds since 1970.
+    pub started_unix_ns: u64,
+    /// The interpreter's switch interval.
+    pub switch_interval_ns: u64,
+    /// What booking one event costs, in picoseconds; 0 where not measured.
+    pub event_cost_ps: u64,
+    /// The interpreter's version: major, minor, patch.
+    pub python: [u8; 3],
+}
+
+impl Region {
+    /// Takes an empty region for the process `pid`; false if another came
+    /// first, which is counted.
+    pub fn claim_for(&self, pid: u32) -> bool {
+        let phase = &self.header().phase;
+        // Pairs with the acquire load in `Region::phase`.
+        let taken =
+            phase.compare_exchange(Phase::Empty as u32, Phase::Claimed as u32, AcqRel, Relaxed);
+        match taken {
+            Ok(_) => self.header().pid.store(pid, Relaxed),
+            Err(_) => {
+                self.header().turned_away.fetch_add(1, Relaxed);
+            }
+        }
+        taken.is_ok()
+    }
+
+    /// Opens the books. No writer may be at work yet.
+    pub fn start(&self, recording: &Recording) {
+        let header = self.header();
+        let [major, minor, patch] = recording.python.map(u32::from);
+        header.pid.store(recording.pid, Relaxed);
+        header.epoch.fetch_add(1, Relaxed);
+        let is_tsc = recording.clock.kind() == gilprof_core::Clock::Tsc;
+        header.clock_is_tsc.store(is_tsc.into(), Relaxed);
+        header.clock_mult.store(recording.clock.mult, Relaxed);
+        header.clock_base_ticks.store(recording.clock.base_ticks, Relaxed);
+        header.clock_base_ns.store(recording.clock.base_ns, Relaxed);
+        header.started_ns.store(recording.started_ns, Relaxed);
+        header.stopped_ns.store(0, Relaxed);
+        header.started_unix_ns.store(recording.started_unix_ns, Relaxed);
+        header.switch_interval_ns.store(recording.switch_interval_ns, Relaxed);
+        header.event_cost_ps.store(recording.event_cost_ps, Relaxed);
+        header.python.store(major << 16 | minor << 8 | patch, Relaxed);
+        // Pairs with the acquire load in `Region::phase`.
+        header.phase.store(Phase::Running as u32, Release);
+    }
+
+    /// Closes the books at `now_ns`. No writer may be at work any more.
+    pub fn stop(&self, now_ns: u64) {
+        self.header().stopped_ns.store(now_ns, Relaxed);
+        // Pairs with the acquire load in `Region::phase`.
+        self.header().phase.store(Phase::Stopped as u32, Release);
+    }
+
+    /// Leaves the reason why no recording was made.
+    pub fn refuse(&self, reason: &str) {
+        let mut rest = reason;
+        for cell in &self.header().refusal {
+            let (head, tail) = rest.split_at(cut_at(rest, NAME_BYTES));
+            cell.write(head.bytes());
+            rest = tail;
+        }
+        // Pairs with the acquire load in `Region::phase`.
+        self.header().phase.store(Phase::Refused as u32, Release);
+    }
+
+    /// Why no recording was made; empty unless the phase is [`Phase::Refused`].
+    pub fn refusal(&self) -> String {
+        self.header().refusal.iter().map(NameCell::read).collect()
+    }
+
+    /// What was written by [`Region::start`].
+    pub fn recording(&self) -> Recording {
+        let header = self.header();
+        let python = header.python.load(Relaxed);
+        Recording {
+            pid: header.pid.load(Relaxed),
+            clock: self.clock(),
+            started_ns: header.started_ns.load(Relaxed),
+            started_unix_ns: header.started_unix_ns.load(Relaxed),
+            switch_interval_ns: header.switch_interval_ns.load(Relaxed),
+            event_cost_ps: header.event_cost_ps.load(Relaxed),
+            python: [(python >> 16) as u8, (python >> 8) as u8, python as u8],
+        }
+    }
+
+    /// When the recording was stopped in an orderly way.
+    pub fn stopped_ns(&self) -> Option<u64> {
+        let stopped = self.header().phase.load(Acquire) == Phase::Stopped as u32;
+        stopped.then(|| self.header().stopped_ns.load(Relaxed))
+    }
+
+    /// Counts the recordings made in this region, so that what was kept of an
+    /// earlier one can be told apart.
+    #[inline]
+    pub fn epoch(&self) -> u32 {
+        self.header().epoch.load(Relaxed)
+    }
+
+    /// The switch interval changed.
+    pub fn set_switch_interval_ns(&self, interval_ns: u64) {
+        self.header().switch_interval_ns.store(interval_ns, Relaxed);
+    }
+
+    /// Threads that found no slot: they are in their GIL's sums only.
+    pub fn unaccounted_threads(&self) -> u32 {
+        self.header().unaccounted_threads.load(Relaxed)
+    }
+
+    /// GILs that found no cell: they are in no sum.
+    pub fn unaccounted_gils(&self) -> u32 {
+        self.header().unaccounted_gils.load(Relaxed)
+    }
+
+    /// Processes that came to a region that was taken.
+    pub fn turned_away(&self) -> u32 {
+        self.header().turned_away.load(Relaxed)
+    }
+
+    /// A cell for a new GIL, or `None` (counted) when all are in use.
+    pub fn new_gil(&self) -> Option<u32> {
+        let used = &self.header().gils_used;
+        let taken = used.fetch_update(AcqRel, Relaxed, |used| {
+            (used < crate::header::GILS).then_some(used + 1)
+        });
+        if taken.is_err() {
+            self.header().unaccounted_gils.fetch_add(1, Relaxed);
+        }
+        taken.ok()
+    }
+}
+
+/// The largest place up to `limit` where the text can be split.
+fn cut_at(text: &str, limit: usize) -> usize {
+    (0..=limit.min(text.len()))
+        .rev()
+        .find(|&place| text.is_char_boundary(place))
+        .unwrap_or(0)
+}

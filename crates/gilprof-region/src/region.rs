@@ -1,0 +1,332 @@
+//! The whole block: how it is divided, made, opened and checked.
+
+use std::mem::size_of;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use crate::clock::Clock;
+use crate::error::Error;
+use crate::gil::GilCell;
+use crate::header::{GILS, GROUPS, Header, MAGIC, MAX_THREADS, Phase, VERSION};
+use crate::memory::{self, Memory};
+use crate::ring::{Entry, Ring};
+use crate::sync::Ordering::{Acquire, Relaxed, Release};
+use crate::thread::{Slot, ThreadCell};
+
+/// How a region is divided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    threads: u32,
+    ring_main: u32,
+    ring_other: u32,
+}
+
+impl Default for Sizes {
+    /// 256 threads at a time and 262 144 events: below 32 MiB of addresses.
+    fn default() -> Self {
+        Sizes {
+            threads: 256,
+            ring_main: 1 << 18,
+            ring_other: 1 << 15,
+        }
+    }
+}
+
+impl Sizes {
+    /// Room for `threads` threads at a time and for `ring` events.
+    ///
+    /// # Errors
+    /// [`Error::Option`] where a number is outside of its limits.
+    pub fn new(threads: u64, ring: u64) -> Result<Self, Error> {
+        let refuse = |option, value, allowed| Error::Option {
+            option,
+            value,
+            allowed,
+        };
+        if !(1..=u64::from(MAX_THREADS)).contains(&threads) {
+            return Err(refuse("threads", threads, "1 to 4096"));
+        }
+        if !ring.is_power_of_two() || !(1 << 10..=1 << 26).contains(&ring) {
+            let allowed = "a power of two from 1024 to 67108864";
+            return Err(refuse("ring", ring, allowed));
+        }
+        Ok(Sizes {
+            threads: threads as u32,
+            ring_main: ring as u32,
+            ring_other: (ring as u32 / 8).max(1 << 10),
+        })
+    }
+
+    fn cells(self) -> usize {
+        self.threads as usize + GROUPS as usize
+    }
+
+    fn entries(self) -> usize {
+        self.ring_main as usize + (GILS as usize - 1) * self.ring_other as usize
+    }
+
+    fn gils_at(self) -> usize {
+        size_of::<Header>()
+    }
+
+    fn threads_at(self) -> usize {
+        self.gils_at() + GILS as usize * size_of::<GilCell>()
+    }
+
+    fn rings_at(self) -> usize {
+        self.threads_at() + self.cells() * size_of::<ThreadCell>()
+    }
+
+    /// The whole region's size in bytes.
+    pub fn bytes(self) -> usize {
+        (self.rings_at() + self.entries() * size_of::<Entry>()).next_multiple_of(4096)
+    }
+
+    /// The first entry and the number of entries of a GIL's ring.
+    fn ring_of(self, gil: u32) -> (usize, usize) {
+        match gil {
+            0 => (0, self.ring_main as usize),
+            n => (
+                self.ring_main as usize + (n as usize - 1) * self.ring_other as usize,
+                self.ring_other as usize,
+            ),
+        }
+    }
+}
+
+/// A region in memory, private or shared.
+#[derive(Debug)]
+pub struct Region {
+    memory: Memory,
+    sizes: Sizes,
+}
+
+impl Region {
+    /// A region for this process alone.
+    ///
+    /// # Errors
+    /// [`Error::Os`] where the system has no memory for it.
+    pub fn private(sizes: Sizes) -> Result<Self, Error> {
+        let memory = Memory::private(sizes.bytes()).map_err(Error::os("map a region"))?;
+        let region = Region { memory, sizes };
+        region.format();
+        Ok(region)
+    }
+
+    /// A region in a file in memory, for another process to open.
+    ///
+    /// # Errors
+    /// [`Error::Os`] where the system refuses.
+    pub fn shared(sizes: Sizes) -> Result<(Self, OwnedFd), Error> {
+        let file = memory::anonymous_file(sizes.bytes()).map_err(Error::os("make a memory file"))?;
+        let memory = Memory::shared(file.as_fd(), sizes.bytes());
+        let memory = memory.map_err(Error::os("map a memory file"))?;
+        let region = Region { memory, sizes };
+        region.format();
+        Ok((region, file))
+    }
+
+    /// Opens what another process has made, and checks it.
+    ///
+    /// # Errors
+    /// [`Error::NotSealed`], [`Error::Foreign`] or [`Error::Corrupt`] where it
+    /// is not a region of this version, [`Error::Os`] where it cannot be mapped.
+    pub fn open(file: BorrowedFd<'_>) -> Result<Self, Error> {
+        if !memory::cannot_shrink(file) {
+            return Err(Error::NotSealed);
+        }
+        let len = file_len(file)?;
+        need("size", len as u64, size_of::<Header>() as u64)?;
+        let memory = Memory::shared(file, len).map_err(Error::os("map a region"))?;
+        Self::check(memory)
+    }
+
+    /// A region from its bytes, as a file on disk has them.
+    ///
+    /// # Errors
+    /// [`Error::Foreign`] or [`Error::Corrupt`] where the bytes are not a
+    /// region of this version, [`Error::Os`] where there is no memory.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        need("size", bytes.len() as u64, size_of::<Header>() as u64)?;
+        let memory = Memory::private(bytes.len()).map_err(Error::os("map a region"))?;
+        // SAFETY: the mapping is new, so it does not overlap `bytes`, and it
+        // is just as long.
+        unsafe {
+            core::ptr::copy_nonoverlapping(bytes.as_ptr(), memory.start().as_ptr(), bytes.len());
+        }
+        Self::check(memory)
+    }
+
+    fn check(memory: Memory) -> Result<Self, Error> {
+        let sizes = Sizes::default();
+        let found = memory.len();
+        let region = Region { memory, sizes };
+        let header = region.header();
+        same("magic", header.magic.load(Acquire), MAGIC)?;
+        same("version", header.version.load(Relaxed).into(), VERSION.into())?;
+        let sizes = Sizes::new(
+            header.threads.load(Relaxed).into(),
+            header.ring_main.load(Relaxed).into(),
+        )?;
+        let ring_other = header.ring_other.load(Relaxed);
+        same("ring_other", ring_other.into(), sizes.ring_other.into())?;
+        same("size", found as u64, sizes.bytes() as u64)?;
+        same("recorded size", header.size.load(Relaxed), found as u64)?;
+        Ok(Region { sizes, ..region })
+    }
+
+    /// Writes what makes these zeroed pages a region.
+    fn format(&self) {
+        let header = self.header();
+        header.version.store(VERSION, Relaxed);
+        header.threads.store(self.sizes.threads, Relaxed);
+        header.ring_main.store(self.sizes.ring_main, Relaxed);
+        header.ring_other.store(self.sizes.ring_other, Relaxed);
+        header.size.store(self.sizes.bytes() as u64, Relaxed);
+        for slot in 0..self.sizes.threads {
+            let word = &header.free_slots[slot as usize / 64];
+            word.fetch_or(1 << (slot % 64), Relaxed);
+        }
+        // Last: who sees the magic sees the rest.
+        header.magic.store(MAGIC, Release);
+    }
+
+    /// Makes the region empty again for a new recording of this process. No
+    /// writer may be at work. The epoch goes on counting.
+    ///
+    /// # Errors
+    /// [`Error::Os`] where the pages cannot be given back.
+    pub fn clear(&self) -> Result<(), Error> {
+        let epoch = self.header().epoch.load(Relaxed);
+        self.memory.clear().map_err(Error::os("clear a region"))?;
+        self.format();
+        self.header().epoch.store(epoch, Relaxed);
+        Ok(())
+    }
+
+    /// Replaces the region by an empty one that is this process's own: for
+    /// the child of a fork. Async-signal-safe.
+    ///
+    /// # Errors
+    /// [`Error::Os`] where no memory can be mapped.
+    pub fn replace_in_child(&self) -> Result<(), Error> {
+        let epoch = self.header().epoch.load(Relaxed);
+        let replaced = self.memory.replace_private();
+        replaced.map_err(Error::os("map a region"))?;
+        self.format();
+        self.header().epoch.store(epoch, Relaxed);
+        Ok(())
+    }
+
+    fn at<T>(&self, offset: usize) -> *const T {
+        debug_assert!(offset + size_of::<T>() <= self.memory.len());
+        self.memory.start().as_ptr().wrapping_add(offset).cast()
+    }
+
+    /// The header.
+    #[inline]
+    pub fn header(&self) -> &Header {
+        // SAFETY: the mapping is page-aligned and holds a header (checked when
+        // the region was made); a header is atomics only, valid for any bytes.
+        unsafe { &*self.at::<Header>(0) }
+    }
+
+    /// The cell of a GIL, or `None` past the last.
+    #[inline]
+    pub fn gil(&self, gil: u32) -> Option<&GilCell> {
+        if gil >= GILS {
+            return None;
+        }
+        let offset = self.sizes.gils_at() + gil as usize * size_of::<GilCell>();
+        // SAFETY: within the mapping, whose length was checked against
+        // `sizes`; aligned, since all parts are multiples of their alignment;
+        // atomics only, valid for any bytes.
+        Some(unsafe { &*self.at::<GilCell>(offset) })
+    }
+
+    /// The cell of a thread or of a group of ended threads.
+    #[inline]
+    pub fn thread(&self, slot: Slot) -> Option<&ThreadCell> {
+        if slot.0 as usize >= self.sizes.cells() {
+            return None;
+        }
+        let offset = self.sizes.threads_at() + slot.0 as usize * size_of::<ThreadCell>();
+        // SAFETY: as in `gil`.
+        Some(unsafe { &*self.at::<ThreadCell>(offset) })
+    }
+
+    /// The events of a GIL.
+    pub fn ring(&self, gil: u32) -> Option<Ring<'_>> {
+        let cell = self.gil(gil)?;
+        let (first, len) = self.sizes.ring_of(gil);
+        let offset = self.sizes.rings_at() + first * size_of::<Entry>();
+        // SAFETY: as in `gil`; `Sizes::entries` counts all rings.
+        let entries = unsafe { core::slice::from_raw_parts(self.at::<Entry>(offset), len) };
+        Some(Ring::new(&cell.head, entries))
+    }
+
+    /// All thread slots, without the groups.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> + use<> {
+        (0..self.sizes.threads).map(Slot)
+    }
+
+    /// The slots that stand for groups of ended threads.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = Slot> + use<> {
+        (self.sizes.threads..self.sizes.threads + GROUPS).map(Slot)
+    }
+
+    /// How many GILs were ever entered.
+    pub fn gils(&self) -> u32 {
+        self.header().gils_used.load(Acquire).min(GILS)
+    }
+
+    /// Where the recording stands.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] where the region says something impossible.
+    pub fn phase(&self) -> Result<Phase, Error> {
+        let phase = self.header().phase.load(Acquire);
+        Phase::from_u32(phase).ok_or(Error::Corrupt {
+            what: "phase",
+            found: phase.into(),
+            limit: Phase::Refused as u64,
+        })
+    }
+
+    /// The clock of the recording.
+    pub fn clock(&self) -> Clock {
+        let header = self.header();
+        Clock {
+            kind: match header.clock_is_tsc.load(Relaxed) {
+                0 => gilprof_core::Clock::Monotonic,
+                _ => gilprof_core::Clock::Tsc,
+            },
+            mult: header.clock_mult.load(Relaxed),
+            base_ticks: header.clock_base_ticks.load(Relaxed),
+            base_ns: header.clock_base_ns.load(Relaxed),
+        }
+    }
+}
+
+fn file_len(file: BorrowedFd<'_>) -> Result<usize, Error> {
+    let file = file.try_clone_to_owned().map_err(Error::os("open a region"))?;
+    let len = std::fs::File::from(file).metadata();
+    Ok(len.map_err(Error::os("read a region's size"))?.len() as usize)
+}
+
+fn need(what: &'static str, found: u64, least: u64) -> Result<(), Error> {
+    match found >= least {
+        true => Ok(()),
+        false => same(what, found, least),
+    }
+}
+
+fn same(what: &'static str, found: u64, expected: u64) -> Result<(), Error> {
+    match found == expected {
+        true => Ok(()),
+        false => Err(Error::Foreign {
+            what,
+            found,
+            expected,
+        }),
+    }
+}

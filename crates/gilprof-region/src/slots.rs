@@ -1,0 +1,224 @@
+//! Threads come and go: finding a slot for a new one, closing the books of an
+//! ended one, folding it into its group when its slot is needed.
+
+use gilprof_core::EventKind;
+
+use crate::header::NAMED_GROUPS;
+use crate::name::pattern;
+use crate::region::Region;
+use crate::sync::Ordering::{AcqRel, Acquire, Relaxed};
+use crate::thread::{Slot, ThreadCell, state};
+use crate::writer::Writer;
+
+impl Region {
+    /// Gives a slot to a thread that was there before the recording began.
+    /// Only before any writer is at work.
+    pub fn adopt(&self, native_id: u32, now_ns: u64, name: &str) -> Option<Slot> {
+        let slot = self.claim()?;
+        let thread = self.thread(slot)?;
+        self.enrol(thread, native_id, now_ns);
+        thread.adopted.store(1, Relaxed);
+        thread.name.write(name.bytes());
+        self.header().adopted_left.fetch_add(1, Relaxed);
+        Some(slot)
+    }
+
+    fn claim(&self) -> Option<Slot> {
+        let words = self.header().free_slots.iter().enumerate();
+        words
+            .filter_map(|(index, word)| {
+                let taken = word.fetch_update(Acquire, Relaxed, |bits| {
+                    (bits != 0).then_some(bits & bits.wrapping_sub(1))
+                });
+                let bits = taken.ok()?;
+                Some(Slot(index as u32 * 64 + bits.trailing_zeros()))
+            })
+            .next()
+    }
+
+    fn enrol(&self, thread: &ThreadCell, native_id: u32, now_ns: u64) {
+        thread.native_id.store(native_id, Relaxed);
+        thread.born_ns.store(now_ns, Relaxed);
+        thread.since_ns.store(now_ns, Relaxed);
+        thread.members.store(1, Relaxed);
+        thread.state.store(state::DETACHED, Relaxed);
+        thread.id.store(self.new_id(), Relaxed);
+    }
+
+    fn new_id(&self) -> u32 {
+        self.header().next_id.fetch_add(1, Relaxed).wrapping_add(1)
+    }
+
+    fn adopted(&self, native_id: u32) -> Option<Slot> {
+        if self.header().adopted_left.load(Relaxed) == 0 {
+            return None;
+        }
+        let slot = self.slots().find(|&slot| {
+            self.thread(slot).is_some_and(|thread| {
+                thread.adopted.load(Relaxed) == 1 && thread.native_id() == native_id
+            })
+        })?;
+        self.thread(slot)?.adopted.store(0, Relaxed);
+        self.header().adopted_left.fetch_sub(1, Relaxed);
+        Some(slot)
+    }
+
+    /// Notes that the thread in `slot` has ended; the next event of the GIL it
+    /// used last books it. Called by that thread, with no lock held.
+    // Must not allocate.
+    pub fn note_end(&self, slot: Slot, now_ns: u64) {
+        let Some(thread) = self.thread(slot) else {
+            return;
+        };
+        let Some(gil) = self.gil(thread.gil.load(Relaxed)) else {
+            return;
+        };
+        thread.end_ns.store(now_ns, Relaxed);
+        // The release half pairs with the acquire swap in `book_ended`.
+        let pushed = gil.ended_inbox.fetch_update(AcqRel, Relaxed, |first| {
+            thread.next.store(first, Relaxed);
+            Some(slot.0 + 1)
+        });
+        debug_assert!(pushed.is_ok());
+    }
+}
+
+impl Writer<'_> {
+    /// A slot for a thread at its first event, or `None` when all are taken by
+    /// living threads; then it is counted as unaccounted for.
+    // Must not allocate.
+    #[cold]
+    pub fn admit(&self, native_id: u32, now_ns: u64) -> Option<Slot> {
+        let now = self.tick(now_ns);
+        if let Some(slot) = self.region.adopted(native_id) {
+            self.begin(slot);
+            return Some(slot);
+        }
+        let Some(slot) = self.region.claim().or_else(|| self.recycle()) else {
+            let header = self.region.header();
+            header.unaccounted_threads.fetch_add(1, Relaxed);
+            return None;
+        };
+        let thread = self.region.thread(slot)?;
+        self.region.enrol(thread, native_id, now);
+        self.begin(slot);
+        Some(slot)
+    }
+
+    fn begin(&self, slot: Slot) {
+        if let Some(thread) = self.region.thread(slot) {
+            thread.gil.store(self.gil, Relaxed);
+            let born = thread.born_ns.load(Relaxed);
+            self.post(EventKind::Begin, thread.id(), born, slot, 0);
+        }
+    }
+
+    /// Closes the books of the threads that have ended since the last event.
+    #[cold]
+    pub(crate) fn book_ended(&self, now: u64) {
+        // Pairs with the release in `note_end`.
+        let mut code = self.cell.ended_inbox.swap(0, Acquire);
+        // Bounded, so that a corrupt list cannot hold a hook for ever.
+        for _ in self.region.slots() {
+            let Some(slot) = code.checked_sub(1).map(Slot) else {
+                return;
+            };
+            let Some(thread) = self.region.thread(slot) else {
+                return;
+            };
+            code = thread.next.load(Relaxed);
+            self.close(thread, slot, now);
+            self.keep(thread, slot);
+        }
+    }
+
+    fn close(&self, thread: &ThreadCell, slot: Slot, now: u64) {
+        if thread.switch_pending_ns.load(Relaxed) != 0 {
+            self.settle_switch_wait(thread, slot);
+        }
+        match thread.state.load(Relaxed) {
+            state::WAITING => self.abandon_wait(thread, now),
+            state::HOLDING => {
+                self.abandon_hold(slot, now);
+                thread.turn(now, state::ENDED);
+            }
+            _ => {
+                let end = thread.end_ns.load(Relaxed).min(now);
+                thread.turn(end, state::ENDED);
+            }
+        }
+        let end = thread.since_ns.load(Relaxed);
+        thread.end_ns.store(end, Relaxed);
+        self.post(EventKind::ThreadEnd, thread.id(), end, slot, 0);
+    }
+
+    /// Appends to the list of ended threads that still have their own rows.
+    fn keep(&self, thread: &ThreadCell, slot: Slot) {
+        thread.next.store(0, Relaxed);
+        let last = self.cell.ended_last.load(Relaxed);
+        match last.checked_sub(1).and_then(|last| self.region.thread(Slot(last))) {
+            Some(last) => last.next.store(slot.0 + 1, Relaxed),
+            None => self.cell.ended_first.store(slot.0 + 1, Relaxed),
+        }
+        self.cell.ended_last.store(slot.0 + 1, Relaxed);
+    }
+
+    /// Folds the thread that ended first into its group; its slot is free.
+    fn recycle(&self) -> Option<Slot> {
+        let slot = Slot(self.cell.ended_first.load(Relaxed).checked_sub(1)?);
+        let thread = self.region.thread(slot)?;
+        let next = thread.next.load(Relaxed);
+        self.cell.ended_first.store(next, Relaxed);
+        if next == 0 {
+            self.cell.ended_last.store(0, Relaxed);
+        }
+        let group = self.group_of(thread)?;
+        let group_id = u64::from(group.id());
+        self.post(EventKind::Fold, thread.id(), group_id, slot, 0);
+        thread.drain_into(group);
+        Some(slot)
+    }
+
+    /// The group that an ended thread belongs to by its name.
+    fn group_of(&self, thread: &ThreadCell) -> Option<&ThreadCell> {
+        let named = self.region.groups().take(NAMED_GROUPS as usize);
+        let used = self.region.header().groups_used.load(Acquire) as usize;
+        let known = named
+            .take(used)
+            .filter_map(|slot| self.region.thread(slot))
+            .find(|group| {
+                group.gil.load(Relaxed) == self.gil
+                    && group.name.bytes().eq(pattern(thread.name.bytes()))
+            });
+        known.or_else(|| self.new_group(thread)).or_else(|| self.others())
+    }
+
+    fn new_group(&self, thread: &ThreadCell) -> Option<&ThreadCell> {
+        let used = &self.region.header().groups_used;
+        let taken = used.fetch_update(AcqRel, Relaxed, |used| {
+            (used < NAMED_GROUPS).then_some(used + 1)
+        });
+        let slot = self.region.groups().nth(taken.ok()? as usize)?;
+        let group = self.region.thread(slot)?;
+        group.name.write(pattern(thread.name.bytes()));
+        self.open_group(group);
+        Some(group)
+    }
+
+    /// The group that takes this GIL's threads when all names are taken.
+    fn others(&self) -> Option<&ThreadCell> {
+        let index = NAMED_GROUPS as usize + self.gil as usize;
+        let group = self.region.thread(self.region.groups().nth(index)?)?;
+        if group.state.load(Relaxed) == state::FREE {
+            group.name.write("(others)".bytes());
+            self.open_group(group);
+        }
+        Some(group)
+    }
+
+    fn open_group(&self, group: &ThreadCell) {
+        group.gil.store(self.gil, Relaxed);
+        group.id.store(self.region.new_id(), Relaxed);
+        group.state.store(state::ENDED, Relaxed);
+    }
+}

@@ -1,0 +1,181 @@
+//! One thread's exact sums, in place.
+
+use crate::hist::{HistCell, add};
+use crate::name::NameCell;
+use crate::sync::{AtomicU32, AtomicU64, Ordering::Relaxed};
+
+/// The place of a thread in the region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot(pub(crate) u32);
+
+impl Slot {
+    /// A thread that found no place.
+    pub const NONE: Slot = Slot(u32::MAX);
+
+    /// The slot with this number, as it was stored elsewhere.
+    pub fn from_index(index: u32) -> Self {
+        Slot(index)
+    }
+
+    /// The number of this slot.
+    pub fn index(self) -> u32 {
+        self.0
+    }
+}
+
+/// The states as they are stored; zero is a slot that nobody uses.
+pub(crate) mod state {
+    pub(crate) const FREE: u32 = 0;
+    pub(crate) const DETACHED: u32 = 1;
+    pub(crate) const WAITING: u32 = 2;
+    pub(crate) const HOLDING: u32 = 3;
+    pub(crate) const ENDED: u32 = 4;
+}
+
+/// One thread, or one group of ended threads. Written by that thread under
+/// the mutex of the GIL it deals with, and after its end by whoever holds
+/// the mutex of the GIL it used last: one writer at any time.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub struct ThreadCell {
+    pub(crate) id: AtomicU32,
+    pub(crate) native_id: AtomicU32,
+    pub(crate) state: AtomicU32,
+    pub(crate) gil: AtomicU32,
+    pub(crate) since_ns: AtomicU64,
+    pub(crate) holding_ns: AtomicU64,
+    pub(crate) waiting_ns: AtomicU64,
+    pub(crate) detached_ns: AtomicU64,
+    pub(crate) acquisitions: AtomicU64,
+    /// Time in the switch wait that its next event will book. The thread
+    /// itself writes it, outside the GIL's mutex.
+    pub(crate) switch_pending_ns: AtomicU64,
+
+    pub(crate) handoff_ns: AtomicU64,
+    pub(crate) caused_ns: AtomicU64,
+    pub(crate) contended: AtomicU64,
+    pub(crate) waits: AtomicU64,
+    pub(crate) drop_requests: AtomicU64,
+    pub(crate) switch_wait_ns: AtomicU64,
+    /// How long the GIL had been free in all when the wait began.
+    pub(crate) free_at_wait_ns: AtomicU64,
+    pub(crate) born_ns: AtomicU64,
+    pub(crate) end_ns: AtomicU64,
+    /// Σ of the lifetimes of a group's threads.
+    pub(crate) group_lifetime_ns: AtomicU64,
+    /// How many ended threads this row stands for; 0 and 1 are one thread.
+    pub(crate) members: AtomicU64,
+    /// The next in a list of ended threads: slot + 1, 0 at the end.
+    pub(crate) next: AtomicU32,
+    /// Set at start for a thread that was there and has done nothing since.
+    pub(crate) adopted: AtomicU32,
+    pub(crate) name: NameCell,
+
+    pub(crate) hold: HistCell,
+    pub(crate) wait: HistCell,
+    pub(crate) handoff: HistCell,
+}
+
+impl ThreadCell {
+    /// Books the time since the last turn and enters `state`.
+    // Must not allocate.
+    #[inline]
+    pub(crate) fn turn(&self, now_ns: u64, state: u32) -> u64 {
+        let since = self.since_ns.load(Relaxed);
+        let spent = now_ns.saturating_sub(since);
+        let sum = match self.state.load(Relaxed) {
+            state::HOLDING => &self.holding_ns,
+            state::WAITING => &self.waiting_ns,
+            _ => &self.detached_ns,
+        };
+        add(sum, spent);
+        self.since_ns.store(since + spent, Relaxed);
+        self.state.store(state, Relaxed);
+        spent
+    }
+
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.state.load(Relaxed) == state::WAITING
+    }
+
+    /// The thread's own number, never reused within a recording.
+    pub fn id(&self) -> u32 {
+        self.id.load(Relaxed)
+    }
+
+    /// The name, to be written by the thread itself or by one that has
+    /// agreed with all others who would.
+    pub fn name(&self) -> &NameCell {
+        &self.name
+    }
+
+    /// The operating system's id of the thread.
+    pub fn native_id(&self) -> u32 {
+        self.native_id.load(Relaxed)
+    }
+
+    /// Notes time spent waiting for somebody to take the GIL that this
+    /// thread released; only the thread itself may call it.
+    // Must not allocate.
+    #[inline]
+    pub fn note_switch_wait(&self, spent_ns: u64) {
+        add(&self.switch_pending_ns, spent_ns);
+    }
+
+    /// Empties the cell for its next user. The histograms are empty already.
+    pub(crate) fn clear(&self) {
+        for cell in [
+            &self.since_ns,
+            &self.holding_ns,
+            &self.waiting_ns,
+            &self.detached_ns,
+            &self.acquisitions,
+            &self.switch_pending_ns,
+            &self.handoff_ns,
+            &self.caused_ns,
+            &self.contended,
+            &self.waits,
+            &self.drop_requests,
+            &self.switch_wait_ns,
+            &self.free_at_wait_ns,
+            &self.born_ns,
+            &self.end_ns,
+        ] {
+            cell.store(0, Relaxed);
+        }
+        for cell in [&self.id, &self.native_id, &self.state, &self.next, &self.adopted] {
+            cell.store(0, Relaxed);
+        }
+        self.name.write(core::iter::empty());
+    }
+
+    /// Adds this ended thread to the group `into`, and empties the cell.
+    // Must not allocate.
+    pub(crate) fn drain_into(&self, into: &ThreadCell) {
+        for (from, to) in self.sums().into_iter().zip(into.sums()) {
+            add(to, from.load(Relaxed));
+        }
+        let lifetime = self.end_ns.load(Relaxed) - self.born_ns.load(Relaxed);
+        add(&into.group_lifetime_ns, lifetime);
+        add(&into.members, 1);
+        self.hold.drain_into(&into.hold);
+        self.wait.drain_into(&into.wait);
+        self.handoff.drain_into(&into.handoff);
+        self.clear();
+    }
+
+    fn sums(&self) -> [&AtomicU64; 10] {
+        [
+            &self.holding_ns,
+            &self.waiting_ns,
+            &self.detached_ns,
+            &self.acquisitions,
+            &self.handoff_ns,
+            &self.caused_ns,
+            &self.contended,
+            &self.waits,
+            &self.drop_requests,
+            &self.switch_wait_ns,
+        ]
+    }
+}

@@ -1,0 +1,289 @@
+//! Booking what happens to a GIL: exact sums, histograms and the event ring.
+//!
+//! Every function here runs inside a hook, under the mutex of the GIL it
+//! books for. Nothing allocates, locks or formats.
+
+use gilprof_core::{Event, EventKind, FLAG_REQUESTED};
+
+use crate::gil::{GilCell, NOBODY, STRANGER};
+use crate::hist::add;
+use crate::region::Region;
+use crate::ring::Ring;
+use crate::sync::Ordering::Relaxed;
+use crate::thread::{Slot, ThreadCell, state};
+
+/// Books for one GIL. Each call must come between [`GilCell::enter`] and
+/// [`GilCell::leave`], from a thread that holds the GIL's mutex.
+#[derive(Clone, Copy, Debug)]
+pub struct Writer<'r> {
+    pub(crate) region: &'r Region,
+    pub(crate) gil: u32,
+    pub(crate) cell: &'r GilCell,
+    pub(crate) ring: Ring<'r>,
+}
+
+impl<'r> Writer<'r> {
+    /// A writer for the GIL with this index, or `None` past the last.
+    #[inline]
+    pub fn new(region: &'r Region, gil: u32) -> Option<Self> {
+        Some(Writer {
+            region,
+            gil,
+            cell: region.gil(gil)?,
+            ring: region.ring(gil)?,
+        })
+    }
+
+    /// The GIL's cell.
+    pub fn cell(&self) -> &'r GilCell {
+        self.cell
+    }
+
+    /// The GIL was made, or made anew at the same place: nobody holds it and
+    /// nobody waits for it.
+    pub fn born(&self, now_ns: u64) {
+        let cell = self.cell;
+        let now = self.tick(now_ns);
+        match cell.born_ns.load(Relaxed) {
+            0 => cell.born_ns.store(now.max(1), Relaxed),
+            _ => self.close_gil(now),
+        }
+        cell.turned_ns.store(now, Relaxed);
+        cell.waiters.store(0, Relaxed);
+        self.post(EventKind::Reborn, 0, now, Slot(0), 0);
+    }
+
+    fn close_gil(&self, now: u64) {
+        let sum = match self.cell.is_held() {
+            true => &self.cell.holding_ns,
+            false => &self.cell.free_ns,
+        };
+        add(sum, now - self.cell.turned_ns.load(Relaxed));
+        if self.cell.is_held() {
+            self.charge_hold(self.holder());
+        }
+        self.cell.holder.store(NOBODY, Relaxed);
+    }
+
+    /// The thread begins to wait, unless it waits already.
+    #[inline]
+    pub fn wait(&self, slot: Slot, now_ns: u64) {
+        let Some(thread) = self.region.thread(slot) else {
+            return;
+        };
+        if thread.is_waiting() {
+            return;
+        }
+        let now = self.tick(now_ns);
+        self.settle(thread, slot);
+        thread.gil.store(self.gil, Relaxed);
+        thread.turn(now, state::WAITING);
+        thread.free_at_wait_ns.store(self.cell.free_until(now), Relaxed);
+        add(&thread.waits, 1);
+        let waiters = self.cell.waiters.load(Relaxed) + 1;
+        self.cell.waiters.store(waiters, Relaxed);
+        if waiters > self.cell.waiters_max.load(Relaxed) {
+            self.cell.waiters_max.store(waiters, Relaxed);
+        }
+        self.post(EventKind::Wait, thread.id(), now, slot, 0);
+    }
+
+    /// A waiting thread's wait timed out and it asks for the GIL.
+    #[inline]
+    pub fn drop_request(&self, slot: Slot, now_ns: u64) {
+        let Some(thread) = self.region.thread(slot) else {
+            return;
+        };
+        let now = self.tick(now_ns);
+        self.cell.requested.store(1, Relaxed);
+        add(&self.cell.drop_requests, 1);
+        add(&thread.drop_requests, 1);
+        self.post(EventKind::DropRequest, thread.id(), now, slot, 0);
+    }
+
+    /// The thread has the GIL. [`Slot::NONE`]: a thread that has no slot.
+    #[inline]
+    pub fn acquire(&self, slot: Slot, now_ns: u64) {
+        let cell = self.cell;
+        let now = self.tick(now_ns);
+        if cell.is_held() {
+            self.missed_release(now);
+        }
+        let free = now - cell.turned_ns.load(Relaxed);
+        add(&cell.free_ns, free);
+        cell.turned_ns.store(now, Relaxed);
+        cell.requested.store(0, Relaxed);
+        add(&cell.acquisitions, 1);
+        match self.region.thread(slot) {
+            Some(thread) => self.acquire_known(thread, slot, now),
+            None => cell.holder.store(STRANGER, Relaxed),
+        }
+    }
+
+    #[inline]
+    fn acquire_known(&self, thread: &ThreadCell, slot: Slot, now: u64) {
+        let cell = self.cell;
+        cell.holder.store(slot.0 + 1, Relaxed);
+        self.settle(thread, slot);
+        if thread.is_waiting() {
+            self.end_wait(thread, now);
+            add(&thread.contended, 1);
+        }
+        thread.turn(now, state::HOLDING);
+        thread.gil.store(self.gil, Relaxed);
+        add(&thread.acquisitions, 1);
+        let id = thread.id();
+        if cell.last_holder.load(Relaxed) != id {
+            cell.last_holder.store(id, Relaxed);
+            add(&cell.switches, 1);
+        }
+        self.post(EventKind::Acquire, id, now, slot, 0);
+    }
+
+    fn end_wait(&self, thread: &ThreadCell, now: u64) {
+        let cell = self.cell;
+        cell.waiters.store(cell.waiters.load(Relaxed).saturating_sub(1), Relaxed);
+        let waited = now.saturating_sub(thread.since_ns.load(Relaxed));
+        let handoff = self.handoff_of(thread, now);
+        add(&thread.handoff_ns, handoff);
+        thread.wait.record(waited);
+        cell.wait.record(waited);
+        if handoff != 0 {
+            thread.handoff.record(handoff);
+            cell.handoff.record(handoff);
+        }
+    }
+
+    /// The part of a thread's wait during which the GIL was free.
+    fn handoff_of(&self, thread: &ThreadCell, now: u64) -> u64 {
+        let free_then = thread.free_at_wait_ns.load(Relaxed);
+        self.cell.free_until(now).saturating_sub(free_then)
+    }
+
+    /// The holder gives the GIL up.
+    #[inline]
+    pub fn release(&self, now_ns: u64) {
+        let cell = self.cell;
+        let now = self.tick(now_ns);
+        if !cell.is_held() {
+            // Its hold began before the recording, or it is not the owner.
+            add(&cell.anomalies, 1);
+            return;
+        }
+        let slot = self.holder();
+        self.end_hold(slot, now);
+        if let Some(thread) = self.region.thread(slot) {
+            let flags = match cell.requested.load(Relaxed) {
+                0 => 0,
+                _ => FLAG_REQUESTED,
+            };
+            self.post(EventKind::Release, thread.id(), now, slot, flags);
+        }
+    }
+
+    #[inline]
+    fn end_hold(&self, slot: Slot, now: u64) {
+        let cell = self.cell;
+        let held = now - cell.turned_ns.load(Relaxed);
+        add(&cell.holding_ns, held);
+        cell.hold.record(held);
+        cell.turned_ns.store(now, Relaxed);
+        cell.holder.store(NOBODY, Relaxed);
+        self.charge_hold(slot);
+        if let Some(thread) = self.region.thread(slot) {
+            thread.turn(now, state::DETACHED);
+            thread.hold.record(held);
+        }
+    }
+
+    /// Books what the present hold cost the waiters on its holder.
+    #[inline]
+    fn charge_hold(&self, slot: Slot) {
+        let cost = self.cell.hold_cost_ns.load(Relaxed);
+        if cost == 0 {
+            return;
+        }
+        self.cell.hold_cost_ns.store(0, Relaxed);
+        add(&self.cell.caused_ns, cost);
+        if let Some(thread) = self.region.thread(slot) {
+            add(&thread.caused_ns, cost);
+        }
+    }
+
+    /// A second acquire with no release between: the GIL went away unseen.
+    #[cold]
+    fn missed_release(&self, now: u64) {
+        add(&self.cell.anomalies, 1);
+        let slot = self.holder();
+        self.end_hold(slot, now);
+        if let Some(thread) = self.region.thread(slot) {
+            self.post(EventKind::Release, thread.id(), now, slot, 0);
+        }
+    }
+
+    fn holder(&self) -> Slot {
+        match self.cell.holder.load(Relaxed) {
+            NOBODY | STRANGER => Slot::NONE,
+            code => Slot(code - 1),
+        }
+    }
+
+    /// Books a switch wait that the thread noted outside the GIL's mutex.
+    #[inline]
+    fn settle(&self, thread: &ThreadCell, slot: Slot) {
+        if thread.switch_pending_ns.load(Relaxed) != 0 {
+            self.settle_switch_wait(thread, slot);
+        }
+    }
+
+    pub(crate) fn settle_switch_wait(&self, thread: &ThreadCell, slot: Slot) {
+        let noted = thread.switch_pending_ns.load(Relaxed);
+        thread.switch_pending_ns.store(0, Relaxed);
+        // It lies in the interval that the thread has been detached for.
+        let now = self.cell.last_ns.load(Relaxed);
+        let detached = now.saturating_sub(thread.since_ns.load(Relaxed));
+        let spent = noted.min(detached);
+        thread.turn(now, state::DETACHED);
+        let left = thread.detached_ns.load(Relaxed) - spent;
+        thread.detached_ns.store(left, Relaxed);
+        add(&thread.waiting_ns, spent);
+        add(&thread.handoff_ns, spent);
+        add(&thread.switch_wait_ns, spent);
+        add(&self.cell.switch_wait_ns, spent);
+        self.post(EventKind::SwitchWait, thread.id(), spent, slot, 0);
+    }
+
+    /// Books ∫ waiters dt up to now; gives back the event's time.
+    #[inline]
+    pub(crate) fn tick(&self, now_ns: u64) -> u64 {
+        let now = self.cell.tick(now_ns);
+        if self.cell.ended_inbox.load(Relaxed) != 0 {
+            self.book_ended(now);
+        }
+        now
+    }
+
+    #[inline]
+    pub(crate) fn post(&self, kind: EventKind, thread: u32, time_ns: u64, slot: Slot, flags: u8) {
+        self.ring.post(Event {
+            time_ns,
+            thread,
+            slot: slot.0 as u16,
+            kind,
+            flags,
+        });
+    }
+
+    /// A waiting thread ended: it waits no more.
+    pub(crate) fn abandon_wait(&self, thread: &ThreadCell, now: u64) {
+        self.end_wait(thread, now);
+        thread.turn(now, state::ENDED);
+    }
+
+    /// A thread ended while it held the GIL: its interpreter is gone.
+    pub(crate) fn abandon_hold(&self, slot: Slot, now: u64) {
+        if self.cell.holder.load(Relaxed) == slot.0 + 1 {
+            self.missed_release(now);
+        }
+    }
+}
