@@ -29,5 +29,7 @@ mod patch;
 mod probe;
 
 pub use error::Error;
-pub use probe::{KnownThread, Setup, is_running, start, stop, this_thread, verify};
+pub use probe::{
+    KnownThread, Readings, Setup, is_running, name_this_thread, readings, region, start, stop, verify,
+};
 pub use python::{Attached, Python};

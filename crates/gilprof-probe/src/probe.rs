@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use gilprof_region::{Clock, Recording, Region, Slot, Writer};
+use gilprof_region::{Clock, Reading, Recording, Region, Slot, Writer};
 
 use crate::active::{self, Active};
 use crate::error::Error;
@@ -235,8 +235,41 @@ pub fn verify() -> Result<(), Error> {
     }
 }
 
-/// The slot of the calling thread in the recording that is on.
-#[inline]
-pub fn this_thread() -> Option<Slot> {
-    active::outside(|active| current::slot(active.generation)).flatten()
+/// The region that is recorded into, in this process.
+pub fn region() -> Option<&'static Region> {
+    active::outside(|active| active.region)
+}
+
+/// The sums of the calling thread and of the whole process, up to now.
+#[derive(Clone, Copy, Debug)]
+pub struct Readings {
+    /// Which recording they belong to; readings of two cannot be compared.
+    pub generation: u32,
+    /// The calling thread; `None` before its first event, or without a slot.
+    pub thread: Option<Reading>,
+    /// All threads.
+    pub process: Reading,
+}
+
+/// Reads the sums of the calling thread and of the process, in some tens of
+/// nanoseconds; `None` while nothing is recorded.
+pub fn readings() -> Option<Readings> {
+    active::outside(|active| {
+        let slot = current::slot(active.generation);
+        let process = active.region.process_reading(|| active.clock.now_ns());
+        Readings {
+            generation: active.generation,
+            thread: slot.and_then(|slot| active.region.own_reading(slot, process.at_ns)),
+            process,
+        }
+    })
+}
+
+/// Gives the calling thread its name in the recording that is on.
+pub fn name_this_thread(name: &str) {
+    active::outside(|active| {
+        let slot = current::slot(active.generation)?;
+        active.region.thread(slot)?.name().write(name.bytes());
+        Some(())
+    });
 }

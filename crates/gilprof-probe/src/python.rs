@@ -35,8 +35,17 @@ pub(crate) fn symbol(name: &CStr) -> Option<*mut c_void> {
     (!address.is_null()).then_some(address)
 }
 
+/// Public from 3.13 on; the same function, private, before.
+fn current_state_name() -> &'static CStr {
+    let public = c"PyThreadState_GetUnchecked";
+    match symbol(public) {
+        Some(_) => public,
+        None => c"_PyThreadState_UncheckedGet",
+    }
+}
+
 macro_rules! function {
-    ($name:literal) => {{
+    ($name:expr) => {{
         let address = symbol($name).ok_or_else(|| missing($name))?;
         // SAFETY: CPython declares the function with the type of the field
         // it is assigned to, in all versions since 3.5.
@@ -63,8 +72,7 @@ impl Python {
             ensure: function!(c"PyGILState_Ensure"),
             release: function!(c"PyGILState_Release"),
             this_thread_state: function!(c"PyGILState_GetThisThreadState"),
-            // Private, but exported by every version from 3.5 to 3.15.
-            current_state: function!(c"_PyThreadState_UncheckedGet"),
+            current_state: function!(current_state_name()),
             is_initialized: function!(c"Py_IsInitialized"),
             version: function!(c"Py_GetVersion"),
             sys_object: function!(c"PySys_GetObject"),

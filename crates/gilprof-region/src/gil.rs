@@ -43,6 +43,7 @@ pub struct GilCell {
     /// Σ of its threads' switch waits.
     pub(crate) switch_wait_ns: AtomicU64,
     pub(crate) drop_requests: AtomicU64,
+    pub(crate) waits: AtomicU64,
     pub(crate) waiters_max: AtomicU64,
     /// Zero for a GIL that is not in use.
     pub(crate) born_ns: AtomicU64,

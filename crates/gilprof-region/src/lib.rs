@@ -46,6 +46,7 @@ mod thread;
 mod writer;
 
 mod cut;
+mod reading;
 
 pub use clock::Clock;
 pub use cut::Cut;
@@ -54,6 +55,7 @@ pub use gil::GilCell;
 pub use header::{GILS, Header, MAX_THREADS, Phase};
 pub use hist::HistCell;
 pub use name::{NAME_BYTES, NameCell};
+pub use reading::Reading;
 pub use recording::Recording;
 pub use region::{Region, Sizes};
 pub use ring::{Cursor, Entry, Next, Ring};

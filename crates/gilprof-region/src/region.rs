@@ -274,6 +274,11 @@ impl Region {
         (self.sizes.threads..self.sizes.threads + GROUPS).map(Slot)
     }
 
+    /// How the region is divided.
+    pub fn sizes(&self) -> Sizes {
+        self.sizes
+    }
+
     /// How many GILs were ever entered.
     pub fn gils(&self) -> u32 {
         self.header().gils_used.load(Acquire).min(GILS)

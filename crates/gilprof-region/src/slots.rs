@@ -23,6 +23,34 @@ impl Region {
         Some(slot)
     }
 
+    /// Names the living thread with this id of the operating system; false if
+    /// there is none. Callers must exclude each other.
+    pub fn name_thread(&self, native_id: u32, name: &str) -> bool {
+        let found = self
+            .slots()
+            .filter_map(|slot| self.thread(slot))
+            .find(|thread| {
+                let state = thread.state.load(Relaxed);
+                thread.native_id() == native_id && !matches!(state, state::FREE | state::ENDED)
+            });
+        if let Some(thread) = found {
+            thread.name.write(name.bytes());
+        }
+        found.is_some()
+    }
+
+    /// The living threads that have no name yet, by their native ids.
+    pub fn nameless(&self) -> Vec<u32> {
+        self.slots()
+            .filter_map(|slot| self.thread(slot))
+            .filter(|thread| {
+                let state = thread.state.load(Relaxed);
+                thread.name.is_empty() && !matches!(state, state::FREE | state::ENDED)
+            })
+            .map(ThreadCell::native_id)
+            .collect()
+    }
+
     fn claim(&self) -> Option<Slot> {
         let words = self.header().free_slots.iter().enumerate();
         words

@@ -80,6 +80,7 @@ impl<'r> Writer<'r> {
         thread.turn(now, state::WAITING);
         thread.free_at_wait_ns.store(self.cell.free_until(now), Relaxed);
         add(&thread.waits, 1);
+        add(&self.cell.waits, 1);
         let waiters = self.cell.waiters.load(Relaxed) + 1;
         self.cell.waiters.store(waiters, Relaxed);
         if waiters > self.cell.waiters_max.load(Relaxed) {

@@ -1,1 +1,69 @@
-//! Placeholder.
+//! gilprof: a GIL contention profiler for CPython.
+//!
+//! For programs that embed Python, and for the tools built on it. [`Profiler`]
+//! records the process it is in, exactly: every acquire, wait and release of
+//! the GIL by every thread. A [`Profile`] holds what was found and can be
+//! queried, saved, compared and merged; its [`Verdict`] says in a sentence
+//! whether the GIL is the problem.
+//!
+//! The numbers and what they mean are in [`gilprof_core`], of which the most
+//! important are re-exported here.
+
+mod error;
+mod options;
+
+mod collector;
+mod names;
+mod signals;
+
+mod engine;
+mod reader;
+mod window;
+
+mod measure;
+mod session;
+mod shared;
+
+pub use error::Error;
+pub use measure::{Measure, Measured};
+pub use options::{ClockChoice, Options};
+pub use session::{Builder, Profiler, Session};
+pub use shared::{Listener, SharedSession, VARIABLE};
+
+pub use gilprof_core as core;
+pub use gilprof_core::{Ended, Profile, Verdict, Window};
+pub use gilprof_probe::{KnownThread, Readings, is_running, name_this_thread, verify};
+pub use gilprof_region::Reading;
+
+/// What a process must do around a fork. CPython calls hooks registered with
+/// `os.register_at_fork`; a host that forks by itself calls these.
+pub mod fork {
+    use crate::engine::{engine, python};
+
+    /// Before the fork, in the parent.
+    pub fn before() {
+        detached(|| engine().before_fork());
+    }
+
+    /// After the fork, in the parent.
+    pub fn after_in_parent() {
+        detached(|| engine().after_fork());
+    }
+
+    /// After the fork, in the child.
+    pub fn after_in_child() {
+        detached(|| engine().after_fork());
+    }
+
+    fn detached(work: impl FnOnce()) {
+        match python() {
+            Ok(python) => python.detached(work),
+            Err(_not_running) => work(),
+        }
+    }
+}
+
+/// Names a living thread of the recording that is on; false if it is not in it.
+pub fn name_thread(native_id: u32, name: &str) -> bool {
+    gilprof_probe::region().is_some_and(|region| region.name_thread(native_id, name))
+}

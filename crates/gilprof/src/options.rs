@@ -1,0 +1,145 @@
+//! One grammar of options for Rust, Python, the environment and the command
+//! line: `threads=256,ring=262144,clock=auto`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use gilprof_region::{Clock, Sizes};
+
+use crate::error::Error;
+
+/// Which clock to use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClockChoice {
+    /// The time-stamp counter where it can be trusted, else the kernel's.
+    #[default]
+    Auto,
+    /// The kernel's CLOCK_MONOTONIC, always.
+    Monotonic,
+}
+
+/// How to record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// How many threads can have sums of their own at a time: 1 to 4096.
+    pub threads: u64,
+    /// How many events the ring holds: a power of two, 1024 to 67108864.
+    pub ring: u64,
+    /// Which clock to use.
+    pub clock: ClockChoice,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            threads: 256,
+            ring: 1 << 18,
+            clock: ClockChoice::Auto,
+        }
+    }
+}
+
+impl Options {
+    /// Sets one option by its name.
+    ///
+    /// # Errors
+    /// [`Error::Option`] with the name, the value and what is allowed.
+    pub fn set(&mut self, option: &str, value: &str) -> Result<(), Error> {
+        match option {
+            "threads" => self.threads = number(option, value, "a number from 1 to 4096")?,
+            "ring" => {
+                let allowed = "a power of two from 1024 to 67108864";
+                self.ring = number(option, value, allowed)?;
+            }
+            "clock" => self.clock = clock(value)?,
+            _ => {
+                let allowed = "the options are threads, ring and clock";
+                return Err(refuse(option, value, allowed));
+            }
+        }
+        self.sizes().map(|_| ())
+    }
+
+    pub(crate) fn sizes(&self) -> Result<Sizes, Error> {
+        Ok(Sizes::new(self.threads, self.ring)?)
+    }
+
+    pub(crate) fn clock(&self) -> Clock {
+        match self.clock {
+            ClockChoice::Auto => Clock::detect(),
+            ClockChoice::Monotonic => Clock::monotonic(),
+        }
+    }
+}
+
+fn refuse(option: &str, value: &str, allowed: &str) -> Error {
+    Error::Option {
+        option: option.into(),
+        value: value.into(),
+        allowed: allowed.into(),
+    }
+}
+
+fn number(option: &str, value: &str, allowed: &str) -> Result<u64, Error> {
+    value.parse().map_err(|_| refuse(option, value, allowed))
+}
+
+fn clock(value: &str) -> Result<ClockChoice, Error> {
+    match value {
+        "auto" => Ok(ClockChoice::Auto),
+        "monotonic" => Ok(ClockChoice::Monotonic),
+        _ => Err(refuse("clock", value, "auto or monotonic")),
+    }
+}
+
+impl FromStr for Options {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let mut options = Options::default();
+        for part in text.split(',').filter(|part| !part.is_empty()) {
+            let (option, value) = part.split_once('=').ok_or_else(|| {
+                refuse(part, "", "options are written name=value, with commas between")
+            })?;
+            options.set(option.trim(), value.trim())?;
+        }
+        Ok(options)
+    }
+}
+
+impl fmt::Display for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let clock = match self.clock {
+            ClockChoice::Auto => "auto",
+            ClockChoice::Monotonic => "monotonic",
+        };
+        write!(f, "threads={},ring={},clock={clock}", self.threads, self.ring)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_read_back_as_they_are_written() {
+        let options: Options = "threads=16, ring=4096,clock=monotonic".parse().unwrap();
+        assert_eq!(options.to_string(), "threads=16,ring=4096,clock=monotonic");
+        assert_eq!(options.to_string().parse::<Options>().unwrap(), options);
+        assert_eq!("".parse::<Options>().unwrap(), Options::default());
+    }
+
+    #[test]
+    fn a_wrong_option_names_itself_its_value_and_what_is_allowed() {
+        let message = |text: &str| text.parse::<Options>().unwrap_err().to_string();
+        assert_eq!(
+            message("threads=many"),
+            "option threads=many is not allowed: a number from 1 to 4096"
+        );
+        assert!(message("threads=5000").contains("1 to 4096"));
+        assert!(message("ring=1000").contains("power of two"));
+        assert!(message("clock=sun").contains("auto or monotonic"));
+        assert!(message("color=red").contains("threads, ring and clock"));
+        assert!(message("threads").contains("name=value"));
+    }
+}

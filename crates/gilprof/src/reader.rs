@@ -1,0 +1,132 @@
+//! The thread that follows the events of this process. It never takes the GIL.
+
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use gilprof_core::{Ended, Profile, Window};
+use gilprof_region::Region;
+
+use crate::collector::Collector;
+use crate::engine::lock;
+use crate::error::Error;
+use crate::names;
+use crate::signals::{spawn_quiet, thread_cpu_ns};
+use crate::window::Subscriber;
+
+/// Pauses between two looks at the ring, by what the last look found: idle
+/// processes are woken rarely, busy rings are never lapped.
+const BUSY: Duration = Duration::from_millis(2);
+const CALM: Duration = Duration::from_millis(10);
+const IDLE: Duration = Duration::from_millis(50);
+const MANY: u64 = 16_384;
+const FEW: u64 = 64;
+
+/// What a region was found to hold, and who wants to hear of it.
+#[derive(Debug)]
+pub(crate) struct Followed {
+    region: &'static Region,
+    collector: Collector,
+    subscribers: Vec<Subscriber>,
+}
+
+impl Followed {
+    pub(crate) fn new(region: &'static Region) -> Self {
+        Followed {
+            region,
+            collector: Collector::default(),
+            subscribers: Vec::new(),
+        }
+    }
+
+    pub(crate) fn profile(&mut self, end: Option<(u64, Ended)>) -> Profile {
+        names::from_kernel(self.region);
+        self.collector.profile(self.region, end)
+    }
+
+    /// The last profile; subscribers get their last window.
+    pub(crate) fn finish(&mut self, end: Option<(u64, Ended)>) -> Profile {
+        let profile = self.profile(end);
+        for mut subscriber in self.subscribers.drain(..) {
+            subscriber.send(&profile);
+        }
+        profile
+    }
+
+    pub(crate) fn subscribe(&mut self, interval: Duration) -> Receiver<Window> {
+        let (subscriber, receiver) = Subscriber::new(interval, self.profile(None));
+        self.subscribers.push(subscriber);
+        receiver
+    }
+
+    /// Reads what is new, sends what is due; says when to look again.
+    fn turn(&mut self) -> Duration {
+        let started = thread_cpu_ns();
+        let events = self.collector.drain(self.region);
+        self.send_due();
+        self.collector.reading_ns += thread_cpu_ns().saturating_sub(started);
+        let pause = match events {
+            MANY.. => BUSY,
+            FEW.. => CALM,
+            _ => IDLE,
+        };
+        let next = self.subscribers.iter().map(Subscriber::due).min();
+        next.map_or(pause, |due| {
+            pause.min(due.saturating_duration_since(Instant::now()))
+        })
+    }
+
+    fn send_due(&mut self) {
+        let now = Instant::now();
+        if self.subscribers.iter().all(|one| one.due() > now) {
+            return;
+        }
+        let profile = self.profile(None);
+        self.subscribers
+            .retain_mut(|one| one.due() > now || one.send(&profile));
+    }
+}
+
+/// A running reader thread; it ends when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    /// Dropped first, which is what tells the thread to end.
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Reader {
+    pub(crate) fn start(followed: &Arc<Mutex<Followed>>) -> Result<Self, Error> {
+        let (stop, stopped) = crossbeam_channel::bounded::<()>(0);
+        let followed = Arc::clone(followed);
+        let thread = spawn_quiet("gilprof-reader", move || run(&followed, &stopped));
+        let thread = thread.map_err(|source| Error::Os {
+            what: String::from("start the reader thread"),
+            source,
+        })?;
+        Ok(Reader {
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take()
+            // A reader that panicked has left its panic message already.
+            && let Err(_panic) = thread.join()
+        {}
+    }
+}
+
+fn run(followed: &Mutex<Followed>, stopped: &Receiver<()>) {
+    loop {
+        let pause = lock(followed).turn();
+        if stopped.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
+            return;
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! A recording of this process, as its user holds it.
+
+use std::time::Duration;
+
+use crossbeam_channel::Receiver;
+use gilprof_core::{Profile, Window};
+use gilprof_probe::KnownThread;
+
+use crate::engine::{engine, python};
+use crate::error::Error;
+use crate::options::{ClockChoice, Options};
+
+/// Starts recordings of the process it is in.
+///
+/// ```no_run
+/// let session = gilprof::Profiler::builder().threads(64).start()?;
+/// // … Python runs …
+/// let profile = session.stop()?;
+/// println!("{}", profile.verdict().sentence);
+/// # Ok::<(), gilprof::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Profiler;
+
+impl Profiler {
+    /// A recording with its options still open.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+}
+
+/// Options of a recording that is about to start.
+#[derive(Clone, Debug, Default)]
+pub struct Builder {
+    options: Option<Options>,
+    known: Vec<KnownThread>,
+}
+
+impl Builder {
+    fn set(mut self, change: impl FnOnce(&mut Options)) -> Self {
+        change(self.options.get_or_insert_default());
+        self
+    }
+
+    /// How many threads can have sums of their own at a time: 1 to 4096.
+    #[must_use]
+    pub fn threads(self, threads: u64) -> Self {
+        self.set(|options| options.threads = threads)
+    }
+
+    /// How many events the ring holds: a power of two, 1024 to 67108864.
+    #[must_use]
+    pub fn ring(self, events: u64) -> Self {
+        self.set(|options| options.ring = events)
+    }
+
+    /// Which clock to use.
+    #[must_use]
+    pub fn clock(self, clock: ClockChoice) -> Self {
+        self.set(|options| options.clock = clock)
+    }
+
+    /// All options at once.
+    #[must_use]
+    pub fn options(self, options: Options) -> Self {
+        self.set(|mine| *mine = options)
+    }
+
+    /// A thread that exists already, with its id of the operating system and
+    /// its name: it is in the profile even if it never touches the GIL.
+    #[must_use]
+    pub fn known_thread(mut self, native_id: u32, name: impl Into<String>) -> Self {
+        self.known.push(KnownThread {
+            native_id,
+            name: name.into(),
+        });
+        self
+    }
+
+    /// Starts to record, or joins the recording that this process makes
+    /// already. May be called with or without the GIL.
+    ///
+    /// # Errors
+    /// [`Error::is_unsupported`] where this interpreter cannot be profiled,
+    /// [`Error::is_option`] where an option is not allowed or not the one that
+    /// the running recording has.
+    pub fn start(self) -> Result<Session, Error> {
+        let python = python()?;
+        python.detached(|| {
+            let joined = engine().start(self.options, &self.known)?;
+            let baseline = joined.then(|| engine().profile()).transpose()?;
+            Ok(Session {
+                baseline,
+                open: true,
+            })
+        })
+    }
+}
+
+/// A recording in progress. Dropping it stops it.
+#[derive(Debug)]
+pub struct Session {
+    /// Where this session began in a recording that others had started.
+    baseline: Option<Profile>,
+    open: bool,
+}
+
+impl Session {
+    /// The profile from the start of the session to now, without stopping
+    /// anybody. May be called with or without the GIL.
+    ///
+    /// # Errors
+    /// [`Error::NotRunning`] where the recording was ended by force.
+    pub fn snapshot(&self) -> Result<Profile, Error> {
+        let profile = python()?.detached(|| engine().profile())?;
+        self.since_baseline(profile)
+    }
+
+    /// A profile of each interval from now on, as it ends.
+    ///
+    /// # Errors
+    /// [`Error::NotRunning`] where the recording was ended by force.
+    pub fn windows(&self, interval: Duration) -> Result<Receiver<Window>, Error> {
+        python()?.detached(|| {
+            let followed = engine().followed()?;
+            let receiver = crate::engine::lock(&followed).subscribe(interval);
+            Ok(receiver)
+        })
+    }
+
+    /// Stops, and gives the profile of the whole session. The hooks go away
+    /// with the last session.
+    ///
+    /// # Errors
+    /// [`Error::NotRunning`] where the recording was ended by force.
+    pub fn stop(mut self) -> Result<Profile, Error> {
+        self.open = false;
+        let profile = python()?.detached(|| engine().stop())?;
+        self.since_baseline(profile)
+    }
+
+    fn since_baseline(&self, profile: Profile) -> Result<Profile, Error> {
+        match &self.baseline {
+            // In the child of a fork, the recording is another one.
+            Some(baseline) if baseline.recording() == profile.recording() => {
+                Ok(profile.difference(baseline)?)
+            }
+            _ => Ok(profile),
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if self.open
+            && let Ok(python) = python()
+            // Nobody is there to be told.
+            && let Err(_unheard) = python.detached(|| engine().stop())
+        {}
+    }
+}

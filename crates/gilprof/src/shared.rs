@@ -1,0 +1,151 @@
+//! A recording of one process that another one reads.
+
+use std::fs::OpenOptions;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use gilprof_core::{Ended, Profile};
+use gilprof_probe::KnownThread;
+use gilprof_region::{Phase, Region};
+
+use crate::collector::Collector;
+use crate::engine::engine;
+use crate::error::Error;
+use crate::names;
+use crate::options::Options;
+
+/// The environment variable that tells a Python to record itself.
+pub const VARIABLE: &str = "GILPROF";
+
+/// The reading end: made before the program starts, and still there after it
+/// was killed.
+#[derive(Debug)]
+pub struct Listener {
+    region: Region,
+    file: OwnedFd,
+    options: Options,
+    collector: Collector,
+}
+
+impl Listener {
+    /// Makes a region for a program that is about to start.
+    ///
+    /// # Errors
+    /// [`Error::is_option`] where an option is not allowed, [`Error::Region`]
+    /// where there is no memory.
+    pub fn new(options: Options) -> Result<Self, Error> {
+        let (region, file) = Region::shared(options.sizes()?)?;
+        Ok(Listener {
+            region,
+            file,
+            options,
+            collector: Collector::default(),
+        })
+    }
+
+    /// The value of [`VARIABLE`] for the program.
+    pub fn variable(&self) -> String {
+        let (pid, file) = (std::process::id(), self.file.as_raw_fd());
+        format!("region=/proc/{pid}/fd/{file},{}", self.options)
+    }
+
+    /// Reads what is new; says how many events that were. To be called some
+    /// hundred times a second while the program is busy.
+    pub fn poll(&mut self) -> u64 {
+        match self.region.phase() {
+            Ok(Phase::Running | Phase::Stopped) => self.collector.drain(&self.region),
+            _ => 0,
+        }
+    }
+
+    /// The process that records, once there is one.
+    pub fn pid(&self) -> Option<u32> {
+        Some(self.region.recording().pid).filter(|&pid| pid != 0)
+    }
+
+    /// Names the threads that have not named themselves; only while they live.
+    pub fn name_threads(&self) {
+        if self.region.phase() == Ok(Phase::Running) {
+            names::from_kernel(&self.region);
+        }
+    }
+
+    /// What was recorded so far, or `None` if no Python came. `ended` says how
+    /// the program ended, if it did.
+    ///
+    /// # Errors
+    /// The reason where the interpreter that came cannot be profiled.
+    pub fn profile(&mut self, ended: Option<Ended>) -> Result<Option<Profile>, Error> {
+        match self.region.phase()? {
+            Phase::Empty | Phase::Claimed => return Ok(None),
+            Phase::Refused => {
+                let reason = self.region.refusal();
+                return Err(gilprof_probe::Error::Unsupported(reason).into());
+            }
+            Phase::Running | Phase::Stopped => (),
+        }
+        let now_ns = || self.region.clock().now_ns();
+        let end = match (self.region.stopped_ns(), ended) {
+            (Some(stopped), _) => Some((stopped, ended.unwrap_or(Ended::Stopped))),
+            (None, Some(ended)) => Some((now_ns(), ended)),
+            (None, None) => None,
+        };
+        Ok(Some(self.collector.profile(&self.region, end)))
+    }
+}
+
+/// The recording end, in the program's own process; it lasts until it is
+/// dropped or the process ends.
+#[derive(Debug)]
+pub struct SharedSession(());
+
+impl SharedSession {
+    /// Records into the region that `variable` names, the value of
+    /// [`VARIABLE`]. Must be called without the GIL.
+    ///
+    /// # Errors
+    /// [`Error::Taken`] where another process was first, [`Error::is_option`]
+    /// where the value is malformed, [`Error::is_unsupported`] where this
+    /// interpreter cannot be profiled; that reason is left in the region too.
+    pub fn start(variable: &str, threads: &[KnownThread]) -> Result<Self, Error> {
+        let (path, options) = split(variable)?;
+        let region = open(path)?;
+        if !region.claim_for(std::process::id()) {
+            return Err(Error::Taken {
+                pid: region.recording().pid,
+            });
+        }
+        // Hooks may return into it for as long as the process lives.
+        let region: &'static Region = Box::leak(Box::new(region));
+        let started = engine().start_shared(region, options, threads);
+        if let Err(error) = &started {
+            region.refuse(&error.to_string());
+        }
+        started.map(|()| SharedSession(()))
+    }
+}
+
+impl Drop for SharedSession {
+    fn drop(&mut self) {
+        // Nobody is there to be told.
+        if let Err(_unheard) = engine().stop_shared() {}
+    }
+}
+
+fn split(variable: &str) -> Result<(&str, Options), Error> {
+    let (region, options) = variable.split_once(',').unwrap_or((variable, ""));
+    let path = region.strip_prefix("region=").ok_or_else(|| Error::Option {
+        option: VARIABLE.into(),
+        value: variable.into(),
+        allowed: String::from("region=PATH, then other options, with commas between"),
+    })?;
+    Ok((path, options.parse()?))
+}
+
+fn open(path: &str) -> Result<Region, Error> {
+    let file = OpenOptions::new().read(true).write(true).open(path);
+    let file = file.map_err(|source| Error::Os {
+        what: format!("open the region {path}"),
+        source,
+    })?;
+    Ok(Region::open(file.as_fd())?)
+}
