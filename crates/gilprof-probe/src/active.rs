@@ -1,23 +1,23 @@
 //! The recording that the hooks write to, if there is one, and how they are
 //! kept apart from those who change that.
 //!
-//! A hook marks its GIL busy and then looks whether a recording is on. Who
+//! A hook enters its GIL's cell and then looks whether a recording is on. Who
 //! turns it off clears [`CURRENT`], has the kernel issue a memory barrier on
-//! every running thread, and waits until no GIL is busy. After that no hook
+//! every running thread, and waits until no cell is entered. After that no hook
 //! writes, and none will: so stop needs no lock that a hook would have to take.
 
 use std::cell::UnsafeCell;
 use std::sync::atomic::{
     AtomicPtr, AtomicU64,
-    Ordering::{Acquire, Relaxed, Release, SeqCst},
+    Ordering::{Acquire, Release, SeqCst},
     compiler_fence,
 };
 use std::time::Duration;
 
-use gilprof_region::{Clock, Recording, Region, Slot, Writer};
+use gilprof_region::{Clock, GilCell, Recording, Region, Slot, Writer};
 
 use crate::current;
-use crate::gils::TABLE;
+use crate::gils::{Known, TABLE};
 
 /// A recording in progress.
 #[derive(Clone, Copy, Debug)]
@@ -40,42 +40,39 @@ static OUTSIDE: AtomicU64 = AtomicU64::new(0);
 struct Place(UnsafeCell<Option<Active>>);
 
 // SAFETY: `turn_on` and `fork::in_child` write it while CURRENT is null and no
-// hook is busy; everybody else only reads it through CURRENT.
+// hook is at work; everybody else only reads it through CURRENT.
 unsafe impl Sync for Place {}
 
 static PLACE: Place = Place(UnsafeCell::new(None));
 
-/// The recording, if one is on. Only for hooks that are marked busy, and for
+/// The recording, if one is on. Only for hooks that have entered a cell, and for
 /// those who keep it from being turned off.
 #[inline]
 pub(crate) fn recording() -> Option<&'static Active> {
     // Pairs with the release store in `turn_on`.
     let pointer = CURRENT.load(Acquire);
     // SAFETY: null, or the value in PLACE, which is not changed before
-    // `turn_off` has seen every busy hook leave.
+    // `turn_off` has seen every hook leave.
     unsafe { pointer.as_ref() }
 }
 
 /// Books an event of the GIL with this index, if a recording is on. The caller
 /// holds that GIL's mutex.
 // Must not allocate.
-#[inline]
+#[inline(always)]
 pub(crate) fn book(gil: u32, event: impl FnOnce(&Active, &Writer<'_>)) {
-    let Some(known) = TABLE.get(gil as usize) else {
+    let Some(cell) = TABLE.get(gil as usize).and_then(Known::cell) else {
         return;
     };
-    known.busy.store(1, Relaxed);
+    cell.enter();
     // The kernel's barrier in `turn_off` makes this one a full one when needed.
     compiler_fence(SeqCst);
     if let Some(active) = recording()
         && let Some(writer) = Writer::new(active.region, gil)
     {
-        writer.cell().enter();
         event(active, &writer);
-        writer.cell().leave();
     }
-    // Pairs with the acquire load in `is_busy`.
-    known.busy.store(0, Release);
+    cell.leave();
 }
 
 /// Runs `work` with the recording, if one is on, outside of any GIL's mutex.
@@ -91,7 +88,7 @@ impl Active {
     /// The slot of the calling thread; a new one at its first event. The
     /// caller books for the GIL of `writer`.
     // Must not allocate.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn slot(&self, writer: &Writer<'_>, now_ns: u64) -> Slot {
         match current::slot(self.generation) {
             Some(slot) => slot,
@@ -133,15 +130,12 @@ pub(crate) fn turn_off() {
 /// In the child of a fork no other thread exists: nobody is busy.
 pub(crate) fn turn_off_in_child() {
     CURRENT.store(std::ptr::null_mut(), SeqCst);
-    TABLE.iter().for_each(|known| known.busy.store(0, SeqCst));
     OUTSIDE.store(0, SeqCst);
 }
 
-
 fn is_busy() -> bool {
-    // Pairs with the release store in `book`.
-    let booking = TABLE.iter().any(|known| known.busy.load(Acquire) != 0);
-    booking || OUTSIDE.load(SeqCst) != 0
+    let mut cells = TABLE.iter().filter_map(Known::cell);
+    cells.any(GilCell::is_entered) || OUTSIDE.load(SeqCst) != 0
 }
 
 /// A memory barrier on every running thread of this process.

@@ -27,9 +27,9 @@ impl Recent {
 
     /// Whether the address was noted; it is forgotten.
     fn take(&self, address: usize) -> bool {
-        self.0.iter().any(|place| {
-            place.compare_exchange(address, 0, SeqCst, Relaxed).is_ok()
-        })
+        self.0
+            .iter()
+            .any(|place| place.compare_exchange(address, 0, SeqCst, Relaxed).is_ok())
     }
 }
 
@@ -77,8 +77,12 @@ fn is_plausible(cond: usize) -> bool {
 
 /// Enters a GIL: nobody is known to hold it or to wait for it.
 fn learn(cond: usize) -> Option<u32> {
-    let gil = outside(|active| place_for(cond, active.region)).flatten()?;
-    TABLE.get(gil as usize)?.set(cond);
+    let gil = outside(|active| {
+        let gil = place_for(cond, active.region)?;
+        TABLE.get(gil as usize)?.set(cond, active.region.gil(gil)?);
+        Some(gil)
+    })
+    .flatten()?;
     book(gil, |active, writer| writer.born(active.clock.now_ns()));
     Some(gil)
 }
@@ -88,7 +92,7 @@ fn place_for(cond: usize, region: &Region) -> Option<u32> {
         // The main GIL is made anew in the child of a fork.
         Some(0) => Some(0),
         Some(old) => {
-            TABLE[old as usize].set(0);
+            TABLE[old as usize].unset();
             Some(region.new_gil().unwrap_or(old))
         }
         None => region.new_gil(),

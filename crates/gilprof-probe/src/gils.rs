@@ -6,11 +6,11 @@
 
 use std::mem::size_of;
 use std::sync::atomic::{
-    AtomicU64, AtomicUsize,
+    AtomicPtr, AtomicUsize,
     Ordering::{Relaxed, SeqCst},
 };
 
-use gilprof_region::GILS;
+use gilprof_region::{GILS, GilCell};
 
 const INTERVAL: usize = 32;
 const LAST_HOLDER: usize = 24;
@@ -28,8 +28,9 @@ pub(crate) struct Known {
     pub(crate) cond: AtomicUsize,
     /// `gil.switch_cond`; zero for an unused entry.
     pub(crate) switch_cond: AtomicUsize,
-    /// 1 while a hook books an event of this GIL.
-    pub(crate) busy: AtomicU64,
+    /// Where its events are booked; null for an unused entry. Regions that
+    /// hooks write to are never unmapped, so it may be entered at any time.
+    pub(crate) cell: AtomicPtr<GilCell>,
 }
 
 /// The GILs of this process. The first is the main interpreter's.
@@ -37,32 +38,50 @@ pub(crate) static TABLE: [Known; GILS as usize] = [const {
     Known {
         cond: AtomicUsize::new(0),
         switch_cond: AtomicUsize::new(0),
-        busy: AtomicU64::new(0),
+        cell: AtomicPtr::new(std::ptr::null_mut()),
     }
 }; GILS as usize];
 
 impl Known {
-    pub(crate) fn set(&self, cond: usize) {
-        let switch_cond = if cond == 0 { 0 } else { cond + DISTANCE };
-        self.switch_cond.store(switch_cond, SeqCst);
+    /// Enters a GIL, once hooks may book for it in `cell`.
+    pub(crate) fn set(&self, cond: usize, cell: &'static GilCell) {
+        self.cell.store(std::ptr::from_ref(cell).cast_mut(), SeqCst);
+        self.switch_cond.store(cond + DISTANCE, SeqCst);
         self.cond.store(cond, SeqCst);
+    }
+
+    pub(crate) fn unset(&self) {
+        self.cond.store(0, SeqCst);
+        self.switch_cond.store(0, SeqCst);
+        self.cell.store(std::ptr::null_mut(), SeqCst);
+    }
+
+    #[inline(always)]
+    pub(crate) fn cell(&self) -> Option<&'static GilCell> {
+        // SAFETY: null, or from `set`, whose argument lives for ever.
+        unsafe { self.cell.load(Relaxed).as_ref() }
     }
 }
 
 /// Forgets all GILs from the one with this index on.
 pub(crate) fn forget(from: usize) {
-    TABLE[from..].iter().for_each(|known| known.set(0));
+    TABLE[from..].iter().for_each(Known::unset);
 }
 
 /// The index of the GIL whose `cond` this is.
 pub(crate) fn by_cond(address: usize) -> Option<u32> {
-    (0..).zip(&TABLE).find(|(_, known)| known.cond.load(Relaxed) == address).map(|(i, _)| i)
+    (0..)
+        .zip(&TABLE)
+        .find(|(_, known)| known.cond.load(Relaxed) == address)
+        .map(|(i, _)| i)
 }
 
 /// The index of the GIL whose `switch_cond` this is.
 pub(crate) fn by_switch_cond(address: usize) -> Option<u32> {
     let mut table = (0..).zip(&TABLE);
-    table.find(|(_, known)| known.switch_cond.load(Relaxed) == address).map(|(i, _)| i)
+    table
+        .find(|(_, known)| known.switch_cond.load(Relaxed) == address)
+        .map(|(i, _)| i)
 }
 
 /// The index of a known GIL whose memory overlaps one with this `cond`: the

@@ -79,7 +79,7 @@ unsafe extern "C-unwind" fn signal(cond: *mut pthread_cond_t) -> c_int {
     unsafe { pthread_cond_signal(cond) }
 }
 
-#[inline]
+#[inline(always)]
 fn acquired(gil: u32) {
     book(gil, |active, writer| {
         let now_ns = active.clock.now_ns();
@@ -87,7 +87,7 @@ fn acquired(gil: u32) {
     });
 }
 
-#[inline]
+#[inline(always)]
 fn released(gil: u32) {
     book(gil, |active, writer| writer.release(active.clock.now_ns()));
 }
@@ -164,10 +164,7 @@ fn timed_out(address: Gil, ticket: Ticket) {
 }
 
 // Must not allocate.
-unsafe extern "C-unwind" fn wait(
-    cond: *mut pthread_cond_t,
-    mutex: *mut pthread_mutex_t,
-) -> c_int {
+unsafe extern "C-unwind" fn wait(cond: *mut pthread_cond_t, mutex: *mut pthread_mutex_t) -> c_int {
     let began = gils::by_switch_cond(cond as usize)
         .and_then(|_| outside(|active| (active.generation, active.clock.now_ns())));
     // SAFETY: the caller's arguments, passed on.

@@ -15,11 +15,11 @@
 mod error;
 mod python;
 
-mod gils;
-mod current;
 mod active;
-mod hooks;
+mod current;
 mod discover;
+mod gils;
+mod hooks;
 
 mod calibrate;
 mod cost;
@@ -30,6 +30,7 @@ mod probe;
 
 pub use error::Error;
 pub use probe::{
-    KnownThread, Readings, Setup, is_running, name_this_thread, readings, region, start, stop, verify,
+    KnownThread, Readings, Setup, is_running, name_this_thread, readings, region, start, stop,
+    verify,
 };
 pub use python::{Attached, Python};

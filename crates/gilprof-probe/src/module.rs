@@ -95,7 +95,9 @@ unsafe extern "C" fn collect(
     let headers = unsafe { std::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into()) };
     let base = info.dlpi_addr as usize;
     let at = |header: &libc::Elf64_Phdr| base.wrapping_add(header.p_vaddr as usize);
-    let dynamic = headers.iter().find(|header| header.p_type == libc::PT_DYNAMIC);
+    let dynamic = headers
+        .iter()
+        .find(|header| header.p_type == libc::PT_DYNAMIC);
     modules.push(Module {
         base,
         dynamic: dynamic.map_or(0, at),

@@ -44,12 +44,7 @@ impl Record {
 
 /// Puts `hook` into `slot`. `real` is the function that calls through the slot
 /// reach now, directly or through the module's own resolver.
-pub(crate) fn install(
-    module: &Module,
-    slot: Slot,
-    real: usize,
-    hook: usize,
-) -> Result<(), Error> {
+pub(crate) fn install(module: &Module, slot: Slot, real: usize, hook: usize) -> Result<(), Error> {
     let address = slot.address;
     if !address.is_multiple_of(align_of::<usize>()) || !module.contains(address) {
         let why = format!("a relocation slot of {} lies outside of it", module.path());
@@ -111,7 +106,9 @@ pub(crate) fn restore() -> Result<(), Error> {
 }
 
 fn active() -> impl Iterator<Item = &'static Record> {
-    RECORDS.iter().filter(|record| record.slot.load(SeqCst) != 0)
+    RECORDS
+        .iter()
+        .filter(|record| record.slot.load(SeqCst) != 0)
 }
 
 /// The page of a slot, and what may be done with it.

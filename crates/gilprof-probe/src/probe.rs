@@ -83,7 +83,11 @@ pub fn start(python: &Python, setup: &Setup<'_>) -> Result<(), Error> {
     python.attached(|attached| start_attached(python, attached, setup))
 }
 
-fn start_attached(python: &Python, attached: &Attached<'_>, setup: &Setup<'_>) -> Result<(), Error> {
+fn start_attached(
+    python: &Python,
+    attached: &Attached<'_>,
+    setup: &Setup<'_>,
+) -> Result<(), Error> {
     if attached.is_free_threaded() {
         return Err(Error::unsupported(
             "this free-threaded Python runs with its GIL off: there is no GIL to profile; \
@@ -150,7 +154,9 @@ fn open(attached: &Attached<'_>, python: &Python, setup: &Setup<'_>, cond: usize
         setup.region.adopt(thread.native_id, now_ns, &thread.name);
     }
     begin_with_holder(setup.region, generation, now_ns);
-    TABLE[0].set(cond);
+    if let Some(cell) = setup.region.gil(0) {
+        TABLE[0].set(cond, cell);
+    }
     active::turn_on(Active {
         region: setup.region,
         clock: setup.clock,

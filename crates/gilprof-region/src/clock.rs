@@ -75,7 +75,9 @@ impl Clock {
     fn scale(&self, ticks: u64) -> u64 {
         // A core whose counter is a few ticks behind at the very start.
         let since = ticks.saturating_sub(self.base_ticks);
-        self.base_ns + ((u128::from(since) * u128::from(self.mult)) >> 32) as u64
+        let ns = ((u128::from(since) * u128::from(self.mult)) >> 32) as u64;
+        // Wrapping: the numbers may come from a corrupt header.
+        self.base_ns.wrapping_add(ns)
     }
 }
 

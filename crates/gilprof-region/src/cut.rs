@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use gilprof_core::{Gil, State, Thread};
+use gilprof_core::{Distribution, Gil, State, Thread};
 
 use crate::clock::Clock;
 use crate::gil::GilCell;
@@ -18,6 +18,9 @@ use crate::thread::{Slot, ThreadCell, state};
 
 /// How often a pass is repeated before the cut is taken as it is.
 const PASSES: usize = 20_000;
+/// How many passes may find one and the same event in progress: far longer
+/// than booking it takes, so its writer was killed or is kept off its CPU.
+const STUCK: usize = 1_000;
 
 /// All sums at one instant.
 #[derive(Debug)]
@@ -31,8 +34,8 @@ pub struct Cut {
     /// Every GIL that was ever entered.
     pub gils: Vec<Gil>,
     /// Whether no event fell into the last pass. Only a writer that was killed
-    /// in the middle of an event, or one that posts millions of events a
-    /// second without a pause, prevents that.
+    /// or preempted in the middle of an event, or one that posts millions of
+    /// events a second without a pause, prevents that.
     pub consistent: bool,
     /// Takes and releases that did not alternate.
     pub anomalies: u64,
@@ -156,18 +159,28 @@ impl GilSums {
         self.holder != crate::gil::NOBODY
     }
 
+    /// When the last event was, as far as it matters for what is open.
+    fn latest_ns(&self) -> u64 {
+        match self.waiters {
+            0 => self.turned_ns,
+            _ => self.turned_ns.max(self.last_ns),
+        }
+    }
+
     /// Closes the open interval at `now`.
     fn close(mut self, now: u64) -> Self {
-        let cost = self.waiters.saturating_mul(now.saturating_sub(self.last_ns));
+        let cost = self
+            .waiters
+            .saturating_mul(now.saturating_sub(self.last_ns));
         let spent = now.saturating_sub(self.turned_ns);
         match self.is_held() {
             true => {
-                self.hold_cost_ns += cost;
-                self.holding_ns += spent;
+                self.hold_cost_ns = self.hold_cost_ns.saturating_add(cost);
+                self.holding_ns = self.holding_ns.saturating_add(spent);
             }
             false => {
-                self.handoff_ns += cost;
-                self.free_ns += spent;
+                self.handoff_ns = self.handoff_ns.saturating_add(cost);
+                self.free_ns = self.free_ns.saturating_add(spent);
             }
         }
         self
@@ -203,16 +216,25 @@ impl<'r> Pass<'r> {
     fn run(mut self, clock: &Clock, end_ns: Option<u64>) -> Cut {
         let mut marks = self.marks();
         self.read_all(&marks);
+        let mut stuck = 0;
         for _ in 0..PASSES {
             let at_ns = end_ns.unwrap_or_else(|| clock.now_ns());
             // Pairs with the release fence in `enter`.
             fence(Ordering::Acquire);
             let now = self.marks();
-            if now == marks && now.iter().all(|mark| mark.sequence % 2 == 0) {
+            if now != marks {
+                self.read_changed(&marks, &now);
+                marks = now;
+                continue;
+            }
+            if now.iter().all(|mark| mark.sequence % 2 == 0) {
                 return self.finish(at_ns, &now, true);
             }
-            self.read_changed(&marks, &now);
-            marks = now;
+            stuck += 1;
+            if stuck > STUCK {
+                break;
+            }
+            core::hint::spin_loop();
         }
         self.finish(end_ns.unwrap_or_else(|| clock.now_ns()), &marks, false)
     }
@@ -274,27 +296,37 @@ impl<'r> Pass<'r> {
     }
 
     fn finish(self, at_ns: u64, marks: &[Mark], consistent: bool) -> Cut {
-        let latest = self.gils.iter().map(|(_, sums)| sums.last_ns).max();
+        let latest = self.gils.iter().map(|(_, sums)| sums.latest_ns()).max();
         let at_ns = at_ns.max(latest.unwrap_or(0));
-        let closed: Vec<GilSums> = self.gils.iter().map(|(_, sums)| sums.close(at_ns)).collect();
+        let closed: Vec<GilSums> = self
+            .gils
+            .iter()
+            .map(|(_, sums)| sums.close(at_ns))
+            .collect();
         let pid = self.region.header().pid.load(Relaxed);
-        let threads = self.threads.iter();
+        let threads: Vec<Thread> = self
+            .threads
+            .iter()
+            .filter_map(|(&slot, sums)| {
+                let cell = self.region.thread(Slot(slot))?;
+                Some(thread_row(cell, *sums, &closed, slot, at_ns, pid))
+            })
+            .collect();
+        let mut gils: Vec<Gil> = (0..)
+            .zip(&self.gils)
+            .zip(&closed)
+            .map(|((index, (cell, _)), sums)| gil_row(cell, sums, index, pid))
+            .collect();
+        derive_first(&mut gils, &threads);
         Cut {
             at_ns,
             posted: marks.iter().map(|mark| mark.posted).collect(),
-            threads: threads
-                .filter_map(|(&slot, sums)| {
-                    let cell = self.region.thread(Slot(slot))?;
-                    Some(thread_row(cell, *sums, &closed, slot, at_ns, pid))
-                })
-                .collect(),
-            gils: (0..)
-                .zip(&self.gils)
-                .zip(&closed)
-                .map(|((index, (cell, _)), sums)| gil_row(cell, sums, index, pid))
-                .collect(),
+            threads,
+            gils,
             consistent,
-            anomalies: closed.iter().map(|gil| gil.anomalies).sum(),
+            anomalies: closed
+                .iter()
+                .fold(0, |all, gil| all.saturating_add(gil.anomalies)),
         }
     }
 }
@@ -321,17 +353,21 @@ fn thread_row(
     let mut thread = sums.thread;
     let state = state_of(sums.state);
     let gil = gils.get(thread.gil as usize).copied().unwrap_or_default();
-    match state {
-        State::Holding => thread.holding_ns += open,
-        State::Waiting => {
-            thread.waiting_ns += open;
-            thread.handoff_ns += gil.free_ns.saturating_sub(thread.free_at_wait_ns);
-        }
-        State::Detached => thread.detached_ns += open,
-        State::Ended | State::Unknown => (),
+    let sum = match state {
+        State::Holding => Some(&mut thread.holding_ns),
+        State::Waiting => Some(&mut thread.waiting_ns),
+        State::Detached => Some(&mut thread.detached_ns),
+        State::Ended | State::Unknown => None,
+    };
+    if let Some(sum) = sum {
+        *sum = sum.saturating_add(open);
     }
-    if gil.holder == slot + 1 {
-        thread.caused_ns += gil.hold_cost_ns;
+    if state == State::Waiting {
+        let handoff = gil.free_ns.saturating_sub(thread.free_at_wait_ns);
+        thread.handoff_ns = thread.handoff_ns.saturating_add(handoff);
+    }
+    if gil.holder == slot.wrapping_add(1) {
+        thread.caused_ns = thread.caused_ns.saturating_add(gil.hold_cost_ns);
     }
     let lifetime_ns = match (state, thread.group_lifetime_ns) {
         (State::Ended, 0) => sums.since_ns.saturating_sub(thread.born_ns),
@@ -366,8 +402,8 @@ fn thread_row(
 
 /// A GIL's row.
 fn gil_row(cell: &GilCell, sums: &GilSums, index: u32, pid: u32) -> Gil {
-    let caused_ns = sums.caused_ns + sums.hold_cost_ns;
-    let handoff_ns = sums.handoff_ns + sums.switch_wait_ns;
+    let caused_ns = sums.caused_ns.saturating_add(sums.hold_cost_ns);
+    let handoff_ns = sums.handoff_ns.saturating_add(sums.switch_wait_ns);
     Gil {
         index,
         pid,
@@ -375,7 +411,7 @@ fn gil_row(cell: &GilCell, sums: &GilSums, index: u32, pid: u32) -> Gil {
         interpreter_id: (index == 0).then_some(0),
         holding_ns: sums.holding_ns,
         free_ns: sums.free_ns,
-        waiting_ns: caused_ns + handoff_ns,
+        waiting_ns: caused_ns.saturating_add(handoff_ns),
         caused_ns,
         handoff_ns,
         acquisitions: sums.acquisitions,
@@ -386,4 +422,28 @@ fn gil_row(cell: &GilCell, sums: &GilSums, index: u32, pid: u32) -> Gil {
         wait: cell.wait.read(),
         handoff: cell.handoff.read(),
     }
+}
+
+/// The first GIL's histograms are not booked on their own, which saves every
+/// uncontended hold a part of its cost: they are what all threads recorded,
+/// less what was recorded for the other GILs, and with what was recorded for
+/// threads without a slot, which is all that its own cell has.
+fn derive_first(gils: &mut [Gil], threads: &[Thread]) {
+    let Some((first, others)) = gils.split_first_mut() else {
+        return;
+    };
+    let derive = |own: &mut Distribution,
+                  thread: fn(&Thread) -> &Distribution,
+                  gil: fn(&Gil) -> &Distribution| {
+        threads.iter().for_each(|row| own.merge(thread(row)));
+        for other in others.iter() {
+            // Read at slightly different moments, the one may be ahead.
+            if let Ok(rest) = Distribution::difference(own, gil(other)) {
+                *own = rest;
+            }
+        }
+    };
+    derive(&mut first.hold, |row| &row.hold, |gil| &gil.hold);
+    derive(&mut first.wait, |row| &row.wait, |gil| &gil.wait);
+    derive(&mut first.handoff, |row| &row.handoff, |gil| &gil.handoff);
 }

@@ -24,7 +24,7 @@ pub struct GilCell {
     pub(crate) last_holder: AtomicU32,
     /// Slot + 1 of the thread that ended last and is not booked yet.
     pub(crate) ended_inbox: AtomicU32,
-    /// The time of the last event: time never runs backwards for a GIL.
+    /// Up to when the waiting is booked; means nothing while nobody waits.
     pub(crate) last_ns: AtomicU64,
     /// When the GIL was last taken or released.
     pub(crate) turned_ns: AtomicU64,
@@ -60,6 +60,7 @@ pub struct GilCell {
 }
 
 impl GilCell {
+    #[inline(always)]
     pub(crate) fn is_held(&self) -> bool {
         self.holder.load(Relaxed) != NOBODY
     }
@@ -70,10 +71,11 @@ impl GilCell {
     /// know that no writer is at work stops new ones first and then has the
     /// kernel issue a barrier on all of them (`membarrier`).
     // Must not allocate.
-    #[inline]
+    #[inline(always)]
     pub fn enter(&self) {
-        let sequence = self.sequence.load(Relaxed);
-        self.sequence.store(sequence.wrapping_add(1), Relaxed);
+        // Whatever a killed or a forked writer has left here becomes odd.
+        let sequence = self.sequence.load(Relaxed) | 1;
+        self.sequence.store(sequence, Relaxed);
         // Pairs with the acquire fence in `Cut`: whoever sees a store made
         // from here on also sees the odd number.
         fence(Ordering::Release);
@@ -81,11 +83,12 @@ impl GilCell {
 
     /// Ends what [`GilCell::enter`] began.
     // Must not allocate.
-    #[inline]
+    #[inline(always)]
     pub fn leave(&self) {
         let sequence = self.sequence.load(Relaxed);
         // Pairs with the acquire load of `sequence` in `Cut`.
-        self.sequence.store(sequence.wrapping_add(1), Ordering::Release);
+        self.sequence
+            .store(sequence.wrapping_add(1), Ordering::Release);
     }
 
     /// Whether a writer is between `enter` and `leave`.
@@ -106,18 +109,23 @@ impl GilCell {
     /// Books ∫ waiters dt up to `now_ns`; gives back the time of the event,
     /// which is never before the last one's.
     // Must not allocate.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn tick(&self, now_ns: u64) -> u64 {
-        let last = self.last_ns.load(Relaxed);
-        let now = now_ns.max(last);
-        let waiters = self.waiters.load(Relaxed);
-        if waiters != 0 {
-            let sum = match self.is_held() {
-                true => &self.hold_cost_ns,
-                false => &self.handoff_ns,
-            };
-            add(sum, waiters * (now - last));
+        let now = now_ns.max(self.turned_ns.load(Relaxed));
+        match self.waiters.load(Relaxed) {
+            0 => now,
+            waiters => self.charge_waiters(waiters, now),
         }
+    }
+
+    fn charge_waiters(&self, waiters: u64, now: u64) -> u64 {
+        let last = self.last_ns.load(Relaxed);
+        let now = now.max(last);
+        let sum = match self.is_held() {
+            true => &self.hold_cost_ns,
+            false => &self.handoff_ns,
+        };
+        add(sum, waiters * (now - last));
         self.last_ns.store(now, Relaxed);
         now
     }

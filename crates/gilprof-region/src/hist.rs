@@ -23,8 +23,15 @@ pub(crate) fn add(cell: &AtomicU64, n: u64) {
 
 impl HistCell {
     // Must not allocate.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn record(&self, value_ns: u64) {
+        self.record_in(bucket_of(value_ns), value_ns);
+    }
+
+    /// Records a value whose bucket is known already.
+    // Must not allocate.
+    #[inline(always)]
+    pub(crate) fn record_in(&self, bucket: usize, value_ns: u64) {
         add(&self.total_ns, value_ns);
         let min = self.min_plus_1.load(Relaxed);
         if value_ns < min.wrapping_sub(1) {
@@ -33,7 +40,9 @@ impl HistCell {
         if value_ns > self.max_ns.load(Relaxed) {
             self.max_ns.store(value_ns, Relaxed);
         }
-        add(&self.buckets[bucket_of(value_ns)], 1);
+        if let Some(count) = self.buckets.get(bucket) {
+            add(count, 1);
+        }
     }
 
     /// The buckets that can be other than zero.

@@ -45,6 +45,9 @@ mod slots;
 mod thread;
 mod writer;
 
+#[cfg(all(test, loom))]
+mod models;
+
 mod cut;
 mod reading;
 

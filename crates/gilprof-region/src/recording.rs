@@ -51,14 +51,22 @@ impl Region {
         let is_tsc = recording.clock.kind() == gilprof_core::Clock::Tsc;
         header.clock_is_tsc.store(is_tsc.into(), Relaxed);
         header.clock_mult.store(recording.clock.mult, Relaxed);
-        header.clock_base_ticks.store(recording.clock.base_ticks, Relaxed);
+        header
+            .clock_base_ticks
+            .store(recording.clock.base_ticks, Relaxed);
         header.clock_base_ns.store(recording.clock.base_ns, Relaxed);
         header.started_ns.store(recording.started_ns, Relaxed);
         header.stopped_ns.store(0, Relaxed);
-        header.started_unix_ns.store(recording.started_unix_ns, Relaxed);
-        header.switch_interval_ns.store(recording.switch_interval_ns, Relaxed);
+        header
+            .started_unix_ns
+            .store(recording.started_unix_ns, Relaxed);
+        header
+            .switch_interval_ns
+            .store(recording.switch_interval_ns, Relaxed);
         header.event_cost_ps.store(recording.event_cost_ps, Relaxed);
-        header.python.store(major << 16 | minor << 8 | patch, Relaxed);
+        header
+            .python
+            .store(major << 16 | minor << 8 | patch, Relaxed);
         // Pairs with the acquire load in `Region::phase`.
         header.phase.store(Phase::Running as u32, Release);
     }

@@ -117,7 +117,8 @@ impl Region {
     /// # Errors
     /// [`Error::Os`] where the system refuses.
     pub fn shared(sizes: Sizes) -> Result<(Self, OwnedFd), Error> {
-        let file = memory::anonymous_file(sizes.bytes()).map_err(Error::os("make a memory file"))?;
+        let file =
+            memory::anonymous_file(sizes.bytes()).map_err(Error::os("make a memory file"))?;
         let memory = Memory::shared(file.as_fd(), sizes.bytes());
         let memory = memory.map_err(Error::os("map a memory file"))?;
         let region = Region { memory, sizes };
@@ -162,7 +163,11 @@ impl Region {
         let region = Region { memory, sizes };
         let header = region.header();
         same("magic", header.magic.load(Acquire), MAGIC)?;
-        same("version", header.version.load(Relaxed).into(), VERSION.into())?;
+        same(
+            "version",
+            header.version.load(Relaxed).into(),
+            VERSION.into(),
+        )?;
         let sizes = Sizes::new(
             header.threads.load(Relaxed).into(),
             header.ring_main.load(Relaxed).into(),
@@ -313,7 +318,9 @@ impl Region {
 }
 
 fn file_len(file: BorrowedFd<'_>) -> Result<usize, Error> {
-    let file = file.try_clone_to_owned().map_err(Error::os("open a region"))?;
+    let file = file
+        .try_clone_to_owned()
+        .map_err(Error::os("open a region"))?;
     let len = std::fs::File::from(file).metadata();
     Ok(len.map_err(Error::os("read a region's size"))?.len() as usize)
 }

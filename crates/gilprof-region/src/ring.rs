@@ -45,8 +45,12 @@ impl<'a> Ring<'a> {
         self.head.load(Ordering::Acquire)
     }
 
-    fn entry(&self, position: u64) -> &Entry {
-        &self.entries[position as usize & (self.entries.len() - 1)]
+    /// Where the event with this number lies; always there, since the number
+    /// of entries is a power of two.
+    #[inline(always)]
+    fn entry(&self, position: u64) -> Option<&Entry> {
+        let mask = self.entries.len().wrapping_sub(1);
+        self.entries.get(position as usize & mask)
     }
 
     /// Appends an event. One writer at a time: the caller holds the GIL's mutex.
@@ -58,16 +62,17 @@ impl<'a> Ring<'a> {
         // post; pairs with the acquire fence in `copy`.
         fence(Ordering::Release);
         let words = event.to_words();
-        let entry = self.entry(position);
-        entry.0[0].store(words[0], Ordering::Relaxed);
-        entry.0[1].store(words[1], Ordering::Relaxed);
+        if let Some(entry) = self.entry(position) {
+            entry.0[0].store(words[0], Ordering::Relaxed);
+            entry.0[1].store(words[1], Ordering::Relaxed);
+        }
         // Pairs with the acquire load in `posted`.
         self.head.store(position + 1, Ordering::Release);
     }
 
     /// Copies the words at `position`, or `None` if they may be overwritten.
     fn copy(&self, position: u64) -> Option<[u64; 2]> {
-        let entry = self.entry(position);
+        let entry = self.entry(position)?;
         let words = [
             entry.0[0].load(Ordering::Relaxed),
             entry.0[1].load(Ordering::Relaxed),
@@ -161,7 +166,10 @@ mod tests {
         let mut cursor = Cursor::default();
         for n in 0..100 {
             ring.post(event(n));
-            assert_eq!(cursor.next(&ring, ring.posted()), Some(Next::Event(event(n))));
+            assert_eq!(
+                cursor.next(&ring, ring.posted()),
+                Some(Next::Event(event(n)))
+            );
         }
         assert_eq!(cursor.next(&ring, ring.posted()), None);
     }

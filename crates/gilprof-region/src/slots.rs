@@ -162,7 +162,7 @@ impl Writer<'_> {
 
     fn close(&self, thread: &ThreadCell, slot: Slot, now: u64) {
         if thread.switch_pending_ns.load(Relaxed) != 0 {
-            self.settle_switch_wait(thread, slot);
+            self.settle_switch_wait(thread, slot, now);
         }
         match thread.state.load(Relaxed) {
             state::WAITING => self.abandon_wait(thread, now),
@@ -184,7 +184,10 @@ impl Writer<'_> {
     fn keep(&self, thread: &ThreadCell, slot: Slot) {
         thread.next.store(0, Relaxed);
         let last = self.cell.ended_last.load(Relaxed);
-        match last.checked_sub(1).and_then(|last| self.region.thread(Slot(last))) {
+        match last
+            .checked_sub(1)
+            .and_then(|last| self.region.thread(Slot(last)))
+        {
             Some(last) => last.next.store(slot.0 + 1, Relaxed),
             None => self.cell.ended_first.store(slot.0 + 1, Relaxed),
         }
@@ -218,7 +221,9 @@ impl Writer<'_> {
                 group.gil.load(Relaxed) == self.gil
                     && group.name.bytes().eq(pattern(thread.name.bytes()))
             });
-        known.or_else(|| self.new_group(thread)).or_else(|| self.others())
+        known
+            .or_else(|| self.new_group(thread))
+            .or_else(|| self.others())
     }
 
     fn new_group(&self, thread: &ThreadCell) -> Option<&ThreadCell> {

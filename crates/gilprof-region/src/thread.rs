@@ -79,7 +79,7 @@ pub struct ThreadCell {
 impl ThreadCell {
     /// Books the time since the last turn and enters `state`.
     // Must not allocate.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn turn(&self, now_ns: u64, state: u32) -> u64 {
         let since = self.since_ns.load(Relaxed);
         let spent = now_ns.saturating_sub(since);
@@ -92,6 +92,31 @@ impl ThreadCell {
         self.since_ns.store(since + spent, Relaxed);
         self.state.store(state, Relaxed);
         spent
+    }
+
+    /// [`ThreadCell::turn`] for a thread that waits or is detached, at a time
+    /// that is not before its last turn.
+    // Must not allocate.
+    #[inline(always)]
+    pub(crate) fn turn_to_holding(&self, now_ns: u64) {
+        let spent = now_ns - self.since_ns.load(Relaxed);
+        let sum = match self.is_waiting() {
+            true => &self.waiting_ns,
+            false => &self.detached_ns,
+        };
+        add(sum, spent);
+        self.since_ns.store(now_ns, Relaxed);
+        self.state.store(state::HOLDING, Relaxed);
+    }
+
+    /// [`ThreadCell::turn`] for the holder: it has held for as long as the GIL
+    /// was held.
+    // Must not allocate.
+    #[inline(always)]
+    pub(crate) fn turn_from_holding(&self, held_ns: u64, now_ns: u64) {
+        add(&self.holding_ns, held_ns);
+        self.since_ns.store(now_ns, Relaxed);
+        self.state.store(state::DETACHED, Relaxed);
     }
 
     pub(crate) fn is_waiting(&self) -> bool {
@@ -143,7 +168,13 @@ impl ThreadCell {
         ] {
             cell.store(0, Relaxed);
         }
-        for cell in [&self.id, &self.native_id, &self.state, &self.next, &self.adopted] {
+        for cell in [
+            &self.id,
+            &self.native_id,
+            &self.state,
+            &self.next,
+            &self.adopted,
+        ] {
             cell.store(0, Relaxed);
         }
         self.name.write(core::iter::empty());

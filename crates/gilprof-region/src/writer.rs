@@ -75,13 +75,16 @@ impl<'r> Writer<'r> {
             return;
         }
         let now = self.tick(now_ns);
-        self.settle(thread, slot);
+        self.settle(thread, slot, now);
         thread.gil.store(self.gil, Relaxed);
         thread.turn(now, state::WAITING);
-        thread.free_at_wait_ns.store(self.cell.free_until(now), Relaxed);
+        thread
+            .free_at_wait_ns
+            .store(self.cell.free_until(now), Relaxed);
         add(&thread.waits, 1);
         add(&self.cell.waits, 1);
         let waiters = self.cell.waiters.load(Relaxed) + 1;
+        self.cell.last_ns.store(now, Relaxed);
         self.cell.waiters.store(waiters, Relaxed);
         if waiters > self.cell.waiters_max.load(Relaxed) {
             self.cell.waiters_max.store(waiters, Relaxed);
@@ -103,34 +106,37 @@ impl<'r> Writer<'r> {
     }
 
     /// The thread has the GIL. [`Slot::NONE`]: a thread that has no slot.
-    #[inline]
+    #[inline(always)]
     pub fn acquire(&self, slot: Slot, now_ns: u64) {
         let cell = self.cell;
         let now = self.tick(now_ns);
         if cell.is_held() {
             self.missed_release(now);
         }
+        let thread = self.region.thread(slot);
+        // The thread may come from another GIL, whose time may be ahead.
+        let now = thread.map_or(now, |thread| now.max(thread.since_ns.load(Relaxed)));
         let free = now - cell.turned_ns.load(Relaxed);
         add(&cell.free_ns, free);
         cell.turned_ns.store(now, Relaxed);
         cell.requested.store(0, Relaxed);
         add(&cell.acquisitions, 1);
-        match self.region.thread(slot) {
+        match thread {
             Some(thread) => self.acquire_known(thread, slot, now),
             None => cell.holder.store(STRANGER, Relaxed),
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn acquire_known(&self, thread: &ThreadCell, slot: Slot, now: u64) {
         let cell = self.cell;
         cell.holder.store(slot.0 + 1, Relaxed);
-        self.settle(thread, slot);
+        self.settle(thread, slot, now);
         if thread.is_waiting() {
             self.end_wait(thread, now);
             add(&thread.contended, 1);
         }
-        thread.turn(now, state::HOLDING);
+        thread.turn_to_holding(now);
         thread.gil.store(self.gil, Relaxed);
         add(&thread.acquisitions, 1);
         let id = thread.id();
@@ -141,28 +147,36 @@ impl<'r> Writer<'r> {
         self.post(EventKind::Acquire, id, now, slot, 0);
     }
 
+    #[inline(never)]
     fn end_wait(&self, thread: &ThreadCell, now: u64) {
         let cell = self.cell;
-        cell.waiters.store(cell.waiters.load(Relaxed).saturating_sub(1), Relaxed);
+        cell.waiters
+            .store(cell.waiters.load(Relaxed).saturating_sub(1), Relaxed);
         let waited = now.saturating_sub(thread.since_ns.load(Relaxed));
         let handoff = self.handoff_of(thread, now);
         add(&thread.handoff_ns, handoff);
         thread.wait.record(waited);
-        cell.wait.record(waited);
+        // The first GIL's histograms are derived (see `cut::derive_first`).
+        if self.gil != 0 {
+            cell.wait.record(waited);
+        }
         if handoff != 0 {
             thread.handoff.record(handoff);
+        }
+        if handoff != 0 && self.gil != 0 {
             cell.handoff.record(handoff);
         }
     }
 
     /// The part of a thread's wait during which the GIL was free.
+    #[inline]
     fn handoff_of(&self, thread: &ThreadCell, now: u64) -> u64 {
         let free_then = thread.free_at_wait_ns.load(Relaxed);
         self.cell.free_until(now).saturating_sub(free_then)
     }
 
     /// The holder gives the GIL up.
-    #[inline]
+    #[inline(always)]
     pub fn release(&self, now_ns: u64) {
         let cell = self.cell;
         let now = self.tick(now_ns);
@@ -182,23 +196,28 @@ impl<'r> Writer<'r> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn end_hold(&self, slot: Slot, now: u64) {
         let cell = self.cell;
         let held = now - cell.turned_ns.load(Relaxed);
         add(&cell.holding_ns, held);
-        cell.hold.record(held);
         cell.turned_ns.store(now, Relaxed);
         cell.holder.store(NOBODY, Relaxed);
         self.charge_hold(slot);
-        if let Some(thread) = self.region.thread(slot) {
-            thread.turn(now, state::DETACHED);
-            thread.hold.record(held);
+        match self.region.thread(slot) {
+            Some(thread) => {
+                thread.turn_from_holding(held, now);
+                thread.hold.record(held);
+                if self.gil != 0 {
+                    cell.hold.record(held);
+                }
+            }
+            None => cell.hold.record(held),
         }
     }
 
     /// Books what the present hold cost the waiters on its holder.
-    #[inline]
+    #[inline(always)]
     fn charge_hold(&self, slot: Slot) {
         let cost = self.cell.hold_cost_ns.load(Relaxed);
         if cost == 0 {
@@ -230,18 +249,18 @@ impl<'r> Writer<'r> {
     }
 
     /// Books a switch wait that the thread noted outside the GIL's mutex.
-    #[inline]
-    fn settle(&self, thread: &ThreadCell, slot: Slot) {
+    #[inline(always)]
+    fn settle(&self, thread: &ThreadCell, slot: Slot, now: u64) {
         if thread.switch_pending_ns.load(Relaxed) != 0 {
-            self.settle_switch_wait(thread, slot);
+            self.settle_switch_wait(thread, slot, now);
         }
     }
 
-    pub(crate) fn settle_switch_wait(&self, thread: &ThreadCell, slot: Slot) {
+    #[cold]
+    pub(crate) fn settle_switch_wait(&self, thread: &ThreadCell, slot: Slot, now: u64) {
         let noted = thread.switch_pending_ns.load(Relaxed);
         thread.switch_pending_ns.store(0, Relaxed);
         // It lies in the interval that the thread has been detached for.
-        let now = self.cell.last_ns.load(Relaxed);
         let detached = now.saturating_sub(thread.since_ns.load(Relaxed));
         let spent = noted.min(detached);
         thread.turn(now, state::DETACHED);
@@ -255,7 +274,7 @@ impl<'r> Writer<'r> {
     }
 
     /// Books ∫ waiters dt up to now; gives back the event's time.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn tick(&self, now_ns: u64) -> u64 {
         let now = self.cell.tick(now_ns);
         if self.cell.ended_inbox.load(Relaxed) != 0 {
@@ -264,7 +283,7 @@ impl<'r> Writer<'r> {
         now
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn post(&self, kind: EventKind, thread: u32, time_ns: u64, slot: Slot, flags: u8) {
         self.ring.post(Event {
             time_ns,
