@@ -18,9 +18,9 @@ use crate::thread::{Slot, ThreadCell, state};
 
 /// How often a pass is repeated before the cut is taken as it is.
 const PASSES: usize = 20_000;
-/// How many passes may find one and the same event in progress: far longer
-/// than booking it takes, so its writer was killed or is kept off its CPU.
-const STUCK: usize = 1_000;
+/// How often the CPU is offered to a writer that is in the middle of an event,
+/// which takes it some tens of nanoseconds once it runs.
+const STUCK: usize = 20_000;
 
 /// All sums at one instant.
 #[derive(Debug)]
@@ -231,10 +231,11 @@ impl<'r> Pass<'r> {
                 return self.finish(at_ns, &now, true);
             }
             stuck += 1;
-            if stuck > STUCK {
+            // A recording that is over has no writer to wait for.
+            if stuck > STUCK || end_ns.is_some() {
                 break;
             }
-            core::hint::spin_loop();
+            std::thread::yield_now();
         }
         self.finish(end_ns.unwrap_or_else(|| clock.now_ns()), &marks, false)
     }

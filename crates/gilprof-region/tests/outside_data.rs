@@ -3,8 +3,12 @@
 
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
-use gilprof_region::{Clock, Cursor, Cut, Error, Region, Sizes, Writer};
+use gilprof_region::{Clock, Cut, Error, Region, Sizes, Writer};
 use proptest::prelude::*;
+
+#[path = "support/reader.rs"]
+mod reader;
+use reader::read_all;
 
 const THREADS: u64 = 4;
 const RING: u64 = 1 << 10;
@@ -30,21 +34,6 @@ fn bytes() -> Vec<u8> {
     }
     writer.cell().leave();
     std::fs::read(format!("/proc/self/fd/{}", file.as_raw_fd())).unwrap()
-}
-
-/// Does all that a reader does.
-fn read_all(region: &Region) {
-    let cut = Cut::take(region, &Clock::monotonic(), Some(1_000));
-    for (gil, &posted) in (0..).zip(&cut.posted) {
-        let ring = region.ring(gil).unwrap();
-        let mut cursor = Cursor::default();
-        for _ in 0..2 * RING {
-            if cursor.next(&ring, posted).is_none() {
-                break;
-            }
-        }
-    }
-    let _ = (region.recording(), region.refusal(), region.phase());
 }
 
 fn open(bytes: &[u8]) -> Result<Region, Error> {
@@ -104,7 +93,7 @@ fn a_shared_region_opens_in_place() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     /// Random bytes in random places after the magic and the sizes.
     #[test]
