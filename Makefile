@@ -1,0 +1,26 @@
+# Needs cargo, a Python of 3.9 or newer and pip; the rest comes from crates.io
+# and PyPI into target/ and .venvs/.
+PYTHON ?= python3
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+demo: ## profile three small programs and show their reports
+	$(PYTHON) scripts/demo.py
+
+test: ## every check and test, on every supported Python of this machine
+	$(PYTHON) scripts/test_all.py
+
+bench: ## what profiling costs here, against the budgets
+	$(PYTHON) scripts/bench.py
+
+wheel: ## build the wheel into target/wheels
+	$(PYTHON) scripts/venvs.py
+
+fmt: ## format the Rust code
+	cargo fmt --all
+
+clean: ## remove everything that was built
+	rm -rf target target-loom .venvs
+
+.PHONY: help demo test bench wheel fmt clean

@@ -1,0 +1,192 @@
+#!/usr/bin/env python3
+"""Runs every check and test of the project, the fast ones first.
+
+    scripts/test_all.py             everything
+    scripts/test_all.py fmt loom    only these checks
+    scripts/test_all.py pytest      only the Python tests, on every Python found
+"""
+import os
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as xml
+from typing import NamedTuple
+
+import venvs
+from find_pythons import ROOT, describe, find_pythons
+
+PYTEST_SECONDS = 1_200
+REPORTS = ROOT / "target" / "pytest"
+PYTEST = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "faulthandler_timeout=300"]
+
+
+class Result(NamedTuple):
+    """How one line of the closing table went."""
+
+    name: str
+    passed: int
+    failed: int
+    seconds: float
+    note: str = ""
+
+
+def check(name, command, **environment):
+    """Runs one command; it counts as one test."""
+    print(f"\n=== {name}: {' '.join(str(part) for part in command)}", flush=True)
+    begin = time.monotonic()
+    code = call(command, {**os.environ, **environment})
+    return Result(name, int(code == 0), int(code != 0), time.monotonic() - begin)
+
+
+def skipped(name, reason):
+    print(f"\n=== {name}: skipped, {reason}", flush=True)
+    return Result(name, 0, 0, 0.0, f"skipped: {reason}")
+
+
+def call(command, environment, timeout=None):
+    """The command's exit status, or 1 if it took too long."""
+    try:
+        command = [str(part) for part in command]
+        return subprocess.run(command, cwd=ROOT, env=environment, timeout=timeout).returncode
+    except subprocess.TimeoutExpired:
+        print(f"not finished after {timeout} s: ended", flush=True)
+        return 1
+
+
+def has(tool):
+    """Whether cargo knows this subcommand."""
+    asked = subprocess.run(
+        ["cargo", tool, "--version"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    return asked.returncode == 0
+
+
+def fmt():
+    if not has("fmt"):
+        return skipped("fmt", "cargo fmt is not installed")
+    return check("fmt", ["cargo", "fmt", "--all", "--check"])
+
+
+def clippy():
+    if not has("clippy"):
+        return skipped("clippy", "cargo clippy is not installed")
+    command = ["cargo", "clippy", "--locked", "--workspace", "--all-targets"]
+    return check("clippy", [*command, "--", "-D", "warnings"])
+
+
+def rust():
+    runner = ["nextest", "run"] if has("nextest") else ["test", "--all-targets"]
+    return check("rust", ["cargo", *runner, "--locked"])
+
+
+def doctest():
+    return check("doctest", ["cargo", "test", "--locked", "--doc"])
+
+
+def rustdoc():
+    command = ["cargo", "doc", "--locked", "--no-deps", "--lib"]
+    return check("rustdoc", command, RUSTDOCFLAGS="-D warnings")
+
+
+def loom():
+    command = ["cargo", "test", "--locked", "-p", "gilprof-region", "--lib", "--release", "models"]
+    return check("loom", command, RUSTFLAGS="--cfg loom", CARGO_TARGET_DIR="target-loom")
+
+
+def embed():
+    """A Rust program with a Python in it, built with the newest that can be linked."""
+    python = next((one for one in reversed(find_pythons()) if one.embeddable), None)
+    if python is None:
+        return skipped("embed", "no shared libpython to link to was found")
+    environment = {
+        "PYO3_PYTHON": python.path,
+        "PYTHONHOME": python.prefix,
+        "LD_LIBRARY_PATH": os.path.dirname(python.library),
+    }
+    # Else every change of the interpreter would rebuild the other checks too.
+    command = ["cargo", "run", "--locked", "-p", "gilprof-embed", "--target-dir", "target/embed"]
+    return check("embed", command, **environment)
+
+
+def wheel():
+    return check("wheel", [sys.executable, ROOT / "scripts" / "venvs.py"])
+
+
+def pytest():
+    """The Python tests on each interpreter of this machine."""
+    return [pytest_on(python) for python in find_pythons()]
+
+
+def pytest_on(python):
+    name = f"pytest {python.label}"
+    print(f"\n=== {name}: {python.path}", flush=True)
+    begin = time.monotonic()
+    try:
+        inside = venvs.with_wheel(python.label, python.path, venvs.TEST_PACKAGES, venvs.built_wheel())
+    except (SystemExit, subprocess.CalledProcessError) as error:
+        return Result(name, 0, 1, time.monotonic() - begin, str(error))
+    report = REPORTS / f"{python.label}.xml"
+    report.unlink(missing_ok=True)
+    command = [inside, *PYTEST, f"--junit-xml={report}", "python-bindings/tests", "tests"]
+    code = call(command, {**os.environ, "PYTHONNOUSERSITE": "1"}, PYTEST_SECONDS)
+    passed, failed, note = counts(report)
+    # A crash leaves no report, or one that knows nothing of it.
+    failed = max(failed, int(code != 0))
+    return Result(name, passed, failed, time.monotonic() - begin, note)
+
+
+def counts(report):
+    """Tests passed and failed in a JUnit report, and a note on those skipped."""
+    if not report.exists():
+        return 0, 1, "ended without a report"
+    suite = xml.parse(report).getroot().find("testsuite")
+    tests, failures, errors, skips = (
+        int(suite.get(key)) for key in ("tests", "failures", "errors", "skipped")
+    )
+    note = f"{skips} skipped" if skips else ""
+    return tests - failures - errors - skips, failures + errors, note
+
+
+CHECKS = [fmt, clippy, rust, doctest, rustdoc, loom, embed, wheel, pytest]
+
+
+def chosen(names):
+    known = {one.__name__: one for one in CHECKS}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        sys.exit(f"no check is called {', '.join(unknown)}; there are {', '.join(known)}")
+    return [known[name] for name in names] if names else CHECKS
+
+
+def summary(results):
+    """The closing table; true if nothing failed."""
+    print("\n=== Results")
+    for result in results:
+        state = "FAILED" if result.failed else "passed" if result.passed else "-"
+        tests = f"{result.passed}/{result.passed + result.failed}"
+        print(f"{result.name:24} {state:7} {tests:>9} {result.seconds:7.0f} s  {result.note}")
+    passed = sum(result.passed for result in results)
+    failed = sum(result.failed for result in results)
+    print(f"{passed} passed, {failed} failed")
+    return failed == 0 and passed > 0
+
+
+def main(names):
+    checks = chosen(names)
+    if shutil.which("cargo") is None:
+        sys.exit("cargo is not installed")
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    print("Pythons found:")
+    print("\n".join(describe(find_pythons())), flush=True)
+    results = []
+    for one in checks:
+        result = one()
+        results += result if isinstance(result, list) else [result]
+    print("\nPythons found:")
+    print("\n".join(describe(find_pythons())))
+    return 0 if summary(results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
