@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 pub const FIRST_SLICE_NS: u64 = 10_000_000;
 
 /// The most slices there are. When they are full, neighbours are merged and the width
-/// doubles.
+/// doubles; with very many threads that happens earlier.
 pub const SLICES_MAX: usize = 256;
 
 /// Sums over slices of time. Durations are split exactly at the edges of the slices.
@@ -101,5 +101,166 @@ impl From<(u64, u64, u32, u64)> for SliceBlame {
 impl From<SliceBlame> for (u64, u64, u32, u64) {
     fn from(row: SliceBlame) -> Self {
         (row.waiter, row.holder, row.gil, row.waiting_ns)
+    }
+}
+
+impl History {
+    /// End of the last slice, in ns on the recording's clock.
+    pub fn end_ns(&self) -> u64 {
+        let length = self.width_ns.saturating_mul(self.slices.len() as u64);
+        self.start_ns.saturating_add(length)
+    }
+
+    /// Adds the history of another GIL of the same recording. Both get the width of
+    /// the coarser.
+    pub fn merge(&mut self, mut other: Self) {
+        if other.slices.is_empty() {
+            return;
+        }
+        if self.slices.is_empty() {
+            *self = other;
+            return;
+        }
+        while self.width_ns < other.width_ns {
+            self.coarsen();
+        }
+        while other.width_ns < self.width_ns {
+            other.coarsen();
+        }
+        while self.span_with(&other) > SLICES_MAX as u64 {
+            self.coarsen();
+            other.coarsen();
+        }
+        self.reach(other.start_ns);
+        other.reach(self.start_ns);
+        let count = self.slices.len().max(other.slices.len());
+        self.slices.resize_with(count, Slice::default);
+        self.slices
+            .iter_mut()
+            .zip(other.slices)
+            .for_each(|(own, new)| own.merge(new));
+    }
+
+    fn span_with(&self, other: &Self) -> u64 {
+        let start = self.start_ns.min(other.start_ns);
+        (self.end_ns().max(other.end_ns()) - start).div_ceil(self.width_ns)
+    }
+
+    /// Merges neighbours and doubles the width.
+    pub(crate) fn coarsen(&mut self) {
+        let width = self.width_ns;
+        self.width_ns = width.saturating_mul(2);
+        let lone = self.start_ns % self.width_ns != 0;
+        if lone {
+            self.start_ns -= width;
+        }
+        let mut merged: Vec<Slice> = Vec::with_capacity(self.slices.len() / 2 + 1);
+        for (at, slice) in std::mem::take(&mut self.slices).into_iter().enumerate() {
+            match merged.last_mut() {
+                Some(last) if (at + usize::from(lone)) % 2 == 1 => last.merge(slice),
+                _ => merged.push(slice),
+            }
+        }
+        self.slices = merged;
+    }
+
+    /// Begins the history no later than at `from_ns`.
+    pub(crate) fn reach(&mut self, from_ns: u64) {
+        if from_ns >= self.start_ns {
+            return;
+        }
+        let start = from_ns - from_ns % self.width_ns;
+        let missing = (self.start_ns - start) / self.width_ns;
+        let empty = std::iter::repeat_n(Slice::default(), missing as usize);
+        self.slices.splice(0..0, empty);
+        self.start_ns = start;
+    }
+
+    /// Gives threads other ids; rows that get the same are merged.
+    pub(crate) fn rename(&mut self, id: impl Fn(u64) -> u64) {
+        self.slices.iter_mut().for_each(|slice| slice.rename(&id));
+    }
+}
+
+impl Slice {
+    /// Whether nothing happened in it.
+    pub fn is_empty(&self) -> bool {
+        self.threads.is_empty() && self.blame.is_empty()
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.threads.len() + self.blame.len()
+    }
+
+    /// Adds the rows of `other`.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.threads.extend(other.threads);
+        self.blame.extend(other.blame);
+        self.normalize();
+    }
+
+    /// Brings the rows into order: ascending, one a thread or pair, none of zeros.
+    pub(crate) fn normalize(&mut self) {
+        self.threads.sort_unstable_by_key(|row| row.thread);
+        self.threads.dedup_by(|next, kept| {
+            let same = next.thread == kept.thread;
+            if same {
+                kept.add(next);
+            }
+            same
+        });
+        self.threads.retain(|row| !row.is_zero());
+        self.blame.sort_unstable_by_key(SliceBlame::key);
+        self.blame.dedup_by(|next, kept| {
+            let same = next.key() == kept.key();
+            if same {
+                kept.waiting_ns = kept.waiting_ns.saturating_add(next.waiting_ns);
+            }
+            same
+        });
+        self.blame.retain(|row| row.waiting_ns > 0);
+    }
+
+    fn rename(&mut self, id: impl Fn(u64) -> u64) {
+        let threads = self.threads.iter_mut();
+        threads.for_each(|row| row.thread = id(row.thread));
+        for row in &mut self.blame {
+            (row.waiter, row.holder) = (id(row.waiter), id(row.holder));
+        }
+        self.normalize();
+    }
+
+    /// The row of a thread, which is put in where there is none.
+    pub(crate) fn thread_mut(&mut self, thread: u64) -> &mut SliceThread {
+        let found = self.threads.binary_search_by_key(&thread, |row| row.thread);
+        let at = found.unwrap_or_else(|at| {
+            let row = SliceThread {
+                thread,
+                ..SliceThread::default()
+            };
+            self.threads.insert(at, row);
+            at
+        });
+        &mut self.threads[at]
+    }
+}
+
+impl SliceThread {
+    fn add(&mut self, other: &Self) {
+        self.holding_ns = self.holding_ns.saturating_add(other.holding_ns);
+        self.waiting_ns = self.waiting_ns.saturating_add(other.waiting_ns);
+        self.detached_ns = self.detached_ns.saturating_add(other.detached_ns);
+        self.handoff_ns = self.handoff_ns.saturating_add(other.handoff_ns);
+    }
+
+    /// Whether it has no time at all.
+    pub(crate) fn is_zero(&self) -> bool {
+        self.holding_ns == 0 && self.waiting_ns == 0 && self.detached_ns == 0
+    }
+}
+
+impl SliceBlame {
+    fn key(&self) -> (u64, u64, u32) {
+        (self.waiter, self.holder, self.gil)
     }
 }

@@ -6,7 +6,8 @@
 //!
 //! Modules follow the data: an [`Event`] says what happened to a thread, a
 //! [`Distribution`] counts durations, rows ([`Thread`], [`Gil`], [`Blame`], [`Hold`],
-//! [`History`]) hold sums, and a [`Profile`] holds the rows.
+//! [`History`]) hold sums, a [`Ledger`] folds events into rows, and a [`Profile`] holds
+//! the rows.
 #![forbid(unsafe_code)]
 
 mod event;
@@ -21,7 +22,12 @@ mod hold;
 mod state;
 mod thread;
 
+mod ledger;
+
 mod profile;
+mod query;
+mod verdict;
+mod window;
 
 mod error;
 
@@ -37,6 +43,11 @@ pub use hold::Hold;
 pub use state::State;
 pub use thread::Thread;
 
+pub use ledger::{Account, Ledger};
+
 pub use profile::{Clock, Ended, Mode, Profile, ProfileParts};
+pub use query::{By, Query, Row, Rows};
+pub use verdict::{Confidence, Evidence, Verdict, VerdictId};
+pub use window::Window;
 
 pub use error::Error;

@@ -58,6 +58,8 @@ pub struct ProfileParts {
     pub clock: Clock,
     /// Begin of the recording, ns since 1970 (UTC).
     pub started_at: u64,
+    /// Begin of the recording, in ns on its own clock.
+    pub start_ns: u64,
     /// Duration of the recording, in ns; of a difference, that between the two.
     pub wall_ns: u64,
     /// Python's switch interval, in ns.
@@ -144,6 +146,11 @@ impl Profile {
     /// Begin of the recording, ns since 1970 (UTC).
     pub fn started_at(&self) -> u64 {
         self.parts.started_at
+    }
+
+    /// Begin of the recording, in ns on its own clock.
+    pub fn start_ns(&self) -> u64 {
+        self.parts.start_ns
     }
 
     /// Duration of the recording, in ns.

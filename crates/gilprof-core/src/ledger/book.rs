@@ -1,0 +1,479 @@
+//! The sums of a ledger, without its distributions: what a snapshot copies.
+
+use super::account::Account;
+use super::pairs::{Cell, Pairs};
+use super::record::Record;
+use super::tally::Tallies;
+use super::timeline::Timeline;
+use super::worst::Worst;
+use crate::blame::Blame;
+use crate::distribution::Distribution;
+use crate::gil::Gil;
+use crate::history::{Slice, SliceBlame, SliceThread};
+use crate::hold::Hold;
+use crate::state::State;
+use crate::thread::Thread;
+
+/// The record that stands for a holder that is not known.
+pub(crate) const UNKNOWN: u32 = 0;
+
+/// Times from here on, 4.5 years, are damage: they count as this, so that sums over
+/// threads stay far from overflow.
+const LAST_NS: u64 = 1 << 57;
+
+/// The sums of a ledger, without its distributions.
+#[derive(Clone, Debug)]
+pub(crate) struct Book {
+    gil: Gil,
+    pub(crate) records: Vec<Record>,
+    /// Records that wait, in no order.
+    pub(crate) waiters: Vec<u32>,
+    /// The record that holds; [`UNKNOWN`], or `None` while nobody holds.
+    pub(crate) holder: Option<u32>,
+    last_holder: u64,
+    /// Up to when waiters are charged to the holder, or since when the GIL is free.
+    charged: u64,
+    hold: Hold,
+    pairs: Pairs,
+    worst: Worst,
+    timeline: Option<Timeline>,
+    /// Before this, nothing about slices needs to be done.
+    edge: u64,
+    /// The latest time seen.
+    pub(crate) latest: u64,
+    pub(crate) events: u64,
+    pub(crate) lost: u64,
+    pub(crate) ignored: u64,
+}
+
+impl Book {
+    pub(crate) fn new(gil: u32) -> Self {
+        Self {
+            gil: Gil {
+                index: gil,
+                ..Gil::default()
+            },
+            // The unknown holder; id 0 is no thread's.
+            records: vec![Record::default()],
+            waiters: Vec::new(),
+            holder: Some(UNKNOWN),
+            last_holder: 0,
+            charged: 0,
+            hold: Hold::default(),
+            pairs: Pairs::default(),
+            worst: Worst::default(),
+            timeline: None,
+            edge: 0,
+            latest: 0,
+            events: 0,
+            lost: 0,
+            ignored: 0,
+        }
+    }
+
+    /// Goes on to `time_ns`, or stays where it is before the latest time; says which
+    /// time it is now.
+    #[inline]
+    pub(crate) fn advance(&mut self, time_ns: u64) -> u64 {
+        let time_ns = time_ns.min(LAST_NS);
+        if time_ns >= self.edge {
+            self.turn_slices(time_ns);
+        }
+        self.latest = self.latest.max(time_ns);
+        self.latest
+    }
+
+    #[cold]
+    fn turn_slices(&mut self, time_ns: u64) {
+        if self.timeline.is_none() {
+            self.timeline = Some(Timeline::new(time_ns));
+        }
+        while let Some(edge) = self.timeline.as_ref().map(|t| t.edge) {
+            self.edge = edge;
+            if time_ns < edge {
+                break;
+            }
+            let slice = self.slice_until(edge);
+            if let Some(timeline) = &mut self.timeline {
+                timeline.close(slice);
+            }
+        }
+    }
+
+    /// Books everybody up to `now`; the rows of the slice in progress, which begins
+    /// anew.
+    fn slice_until(&mut self, now: u64) -> Slice {
+        self.charge(now);
+        let mut slice = Slice::default();
+        for (waiter, holder, waiting_ns) in self.pairs.drain_slice() {
+            self.records[waiter as usize].charged += waiting_ns;
+            if holder != UNKNOWN {
+                slice.blame.push(SliceBlame {
+                    waiter: self.records[waiter as usize].id,
+                    holder: self.records[holder as usize].id,
+                    gil: self.gil.index,
+                    waiting_ns,
+                });
+            }
+        }
+        for record in &mut self.records {
+            record.book(now);
+            slice.threads.push(row(record));
+            record.closed.absorb(std::mem::take(&mut record.slice));
+            record.charged = 0;
+        }
+        slice.normalize();
+        slice
+    }
+
+    /// Charges the waiters to the holder, up to `now`.
+    #[inline]
+    pub(crate) fn charge(&mut self, now: u64) {
+        let Some(holder) = self.holder else { return };
+        let from = std::mem::replace(&mut self.charged, now);
+        for &waiter in &self.waiters {
+            let since = self.records[waiter as usize].since.max(from);
+            let ns = now.saturating_sub(since);
+            if ns > 0 {
+                self.hold.waiter_time_ns += ns;
+                self.pairs.charge(&mut self.records, waiter, holder, ns);
+            }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn begin_wait(&mut self, at: u32, now: u64) {
+        let record = &mut self.records[at as usize];
+        record.turn(State::Waiting, now);
+        record.place = self.waiters.len() as u32;
+        self.waiters.push(at);
+        let count = self.waiters.len() as u32;
+        self.gil.waiters_max = self.gil.waiters_max.max(count);
+        self.hold.waiters_max = self.hold.waiters_max.max(count);
+    }
+
+    /// Ends a wait that is charged up to now: its duration and its hand-off, unless it
+    /// began unseen.
+    #[inline]
+    pub(crate) fn end_wait(&mut self, at: u32, now: u64, next: State) -> Option<(u64, u64)> {
+        let record = &mut self.records[at as usize];
+        let wait_ns = now - record.since;
+        let known = !record.partial;
+        let charged = self.pairs.close(&mut record.touched);
+        let place = record.place as usize;
+        record.turn(next, now);
+        self.waiters.swap_remove(place);
+        if let Some(&moved) = self.waiters.get(place) {
+            self.records[moved as usize].place = place as u32;
+        }
+        known.then_some((wait_ns, wait_ns.saturating_sub(charged)))
+    }
+
+    #[inline]
+    pub(crate) fn begin_hold(&mut self, at: u32, now: u64) {
+        if self.holder.is_none() {
+            self.gil.free_ns += now - self.charged;
+        }
+        let record = &mut self.records[at as usize];
+        record.turn(State::Holding, now);
+        record.counts.acquisitions += 1;
+        self.gil.acquisitions += 1;
+        if self.last_holder != record.id {
+            self.last_holder = record.id;
+            self.gil.switches += 1;
+        }
+        let waiters = self.waiters.len() as u32;
+        self.hold = Hold {
+            thread: record.id,
+            gil: self.gil.index,
+            start_ns: now,
+            duration_ns: 0,
+            waiters_start: waiters,
+            waiters_max: waiters,
+            waiter_time_ns: 0,
+            requested: false,
+        };
+        self.holder = Some(at);
+        self.charged = now;
+    }
+
+    /// Ends a hold that is charged up to now: its duration, unless it began unseen or
+    /// its end was lost.
+    #[inline]
+    pub(crate) fn end_hold(&mut self, at: u32, now: u64, requested: bool) -> Option<u64> {
+        let record = &mut self.records[at as usize];
+        let hold_ns = now - record.since;
+        let known = !record.partial;
+        record.turn(State::Detached, now);
+        self.gil.holding_ns += hold_ns;
+        self.hold.duration_ns = hold_ns;
+        self.hold.requested = requested;
+        self.worst.offer(std::mem::take(&mut self.hold));
+        self.holder = None;
+        self.charged = now;
+        known.then_some(hold_ns)
+    }
+
+    /// The GIL, of which it was not known who held it, is free from now on.
+    pub(crate) fn set_free(&mut self, now: u64) {
+        self.holder = None;
+        self.charged = now;
+        self.hold = Hold::default();
+    }
+
+    /// Nothing is known from now on.
+    pub(crate) fn hide(&mut self, now: u64) {
+        if self.holder.is_none() {
+            self.gil.free_ns += now - self.charged;
+        }
+        self.set_free(now);
+        self.holder = Some(UNKNOWN);
+        for record in self.records.iter_mut().filter(|r| r.state != State::Ended) {
+            record.turn(State::Unknown, now);
+            record.detached = (0, 0);
+        }
+    }
+
+    /// Books a detached thread that began before the slice in progress.
+    pub(crate) fn catch_up(&mut self, at: u32) {
+        let begin = self.slice_begin();
+        let record = &mut self.records[at as usize];
+        let since = record.since;
+        if since < begin {
+            record.closed.detached += begin - since;
+            record.mark = begin;
+            self.amend(at, since, begin, |row, ns| row.detached_ns += ns);
+        }
+    }
+
+    /// Ends a thread. One that is detached may have ended in the past.
+    pub(crate) fn end(&mut self, at: u32, end_ns: u64) {
+        let latest = self.latest;
+        let record = &mut self.records[at as usize];
+        let (since, detached) = (record.since, record.state == State::Detached);
+        record.turn(State::Ended, latest);
+        record.ended = true;
+        if detached {
+            let end = end_ns.clamp(since, latest);
+            record.detached = (since, end);
+            self.cut(at, end);
+        }
+    }
+
+    /// Takes the detached time from `end` on from a thread's books.
+    fn cut(&mut self, at: u32, end: u64) {
+        let (begin, latest) = (self.slice_begin(), self.latest);
+        let record = &mut self.records[at as usize];
+        record.slice.detached -= latest.saturating_sub(end.max(begin));
+        record.closed.detached -= begin.saturating_sub(end);
+        self.amend(at, end, begin, |row, ns| {
+            row.detached_ns = row.detached_ns.saturating_sub(ns);
+        });
+    }
+
+    /// Turns the first `spent_ns` of a thread's last detached interval into waiting.
+    pub(crate) fn switch_wait(&mut self, at: u32, spent_ns: u64) {
+        let record = &self.records[at as usize];
+        let (from, to) = match record.state {
+            State::Unknown => return self.ignored += 1,
+            State::Detached => (
+                record.since,
+                record.since.saturating_add(spent_ns).min(LAST_NS),
+            ),
+            _ => {
+                let (start, end) = record.detached;
+                (start, end.min(start.saturating_add(spent_ns)))
+            }
+        };
+        let now = self.advance(to);
+        let record = &mut self.records[at as usize];
+        record.book(now);
+        record.counts.switch_wait_ns += to - from;
+        match record.state {
+            State::Detached => record.since = to,
+            _ => record.detached.0 = to,
+        }
+        self.reclassify(at, from, to);
+    }
+
+    /// Turns booked detached time into hand-off.
+    fn reclassify(&mut self, at: u32, from: u64, to: u64) {
+        let begin = self.slice_begin();
+        let record = &mut self.records[at as usize];
+        let recent = to
+            .saturating_sub(from.max(begin))
+            .min(record.slice.detached);
+        record.slice.detached -= recent;
+        record.slice.waiting += recent;
+        let old = to
+            .min(begin)
+            .saturating_sub(from)
+            .min(record.closed.detached);
+        record.closed.detached -= old;
+        record.closed.waiting += old;
+        self.amend(at, from, to, |row, ns| {
+            let ns = ns.min(row.detached_ns);
+            row.detached_ns -= ns;
+            row.waiting_ns += ns;
+            row.handoff_ns += ns;
+        });
+    }
+
+    fn slice_begin(&self) -> u64 {
+        self.timeline.as_ref().map_or(0, |t| t.begin)
+    }
+
+    fn amend(&mut self, at: u32, from: u64, to: u64, change: impl FnMut(&mut SliceThread, u64)) {
+        let id = self.records[at as usize].id;
+        if let Some(timeline) = &mut self.timeline {
+            timeline.amend(id, from, to, change);
+            self.edge = timeline.edge;
+        }
+    }
+
+    /// Adds the record of an ended thread to that of its group, and frees it.
+    pub(crate) fn fold(&mut self, at: u32, group: u32) {
+        self.pairs.fold(&mut self.records, at, group);
+        let thread = std::mem::take(&mut self.records[at as usize]);
+        let group = &mut self.records[group as usize];
+        group.absorb(&thread);
+        self.worst.rename(thread.id, group.id);
+        if let Some(timeline) = &mut self.timeline {
+            timeline.fold(thread.id, group.id);
+        }
+    }
+
+    /// Closes what is open, at `now` or at the latest event.
+    pub(crate) fn settle(&mut self, now: u64) {
+        let now = self.advance(now);
+        self.charge(now);
+        self.records.iter_mut().for_each(|record| record.book(now));
+        match self.holder {
+            None => self.gil.free_ns += now - self.charged,
+            Some(UNKNOWN) => {}
+            Some(holder) => {
+                let held = now - self.records[holder as usize].since;
+                self.gil.holding_ns += held;
+                self.hold.duration_ns = held;
+                self.worst.offer(self.hold.clone());
+            }
+        }
+        for &waiter in &self.waiters {
+            let mut touched = std::mem::take(&mut self.records[waiter as usize].touched);
+            self.pairs.close(&mut touched);
+        }
+    }
+
+    /// The rows, once everything is settled.
+    pub(crate) fn account(mut self, tallies: &[Tallies]) -> Account {
+        let mut account = Account {
+            at_ns: self.latest,
+            blame: self.blame(),
+            events: self.events,
+            lost: self.lost,
+            ignored: self.ignored,
+            ..Account::default()
+        };
+        account.threads = self.threads(tallies, &mut account.unattributed_ns);
+        account.gil = total(self.gil.clone(), &account.threads, tallies);
+        let slice = self.slice_until(self.latest);
+        account.holds = self.worst.into_holds();
+        account.history = self.timeline.map(|t| t.finish(slice)).unwrap_or_default();
+        account
+    }
+
+    fn blame(&self) -> Vec<Blame> {
+        let known = self.pairs.used().filter(|cell| cell.holder != UNKNOWN);
+        let mut rows: Vec<Blame> = known.map(|cell| self.blame_of(cell)).collect();
+        rows.sort_unstable_by_key(|row| (row.waiter, row.holder));
+        rows
+    }
+
+    fn blame_of(&self, cell: &Cell) -> Blame {
+        Blame {
+            waiter: self.records[cell.waiter as usize].id,
+            holder: self.records[cell.holder as usize].id,
+            gil: self.gil.index,
+            waiting_ns: cell.closed_ns + cell.open_ns,
+            waits: cell.waits,
+            longest_ns: cell.longest_ns,
+        }
+    }
+
+    fn threads(&self, tallies: &[Tallies], unattributed: &mut u64) -> Vec<Thread> {
+        let records = self.records.iter().zip(tallies);
+        let mut rows: Vec<Thread> = records.map(|(r, t)| thread(r, t, self.gil.index)).collect();
+        for row in &mut rows {
+            row.handoff_ns = row.waiting_ns;
+        }
+        for cell in self.pairs.used() {
+            let ns = cell.closed_ns + cell.open_ns;
+            let handoff_ns = &mut rows[cell.waiter as usize].handoff_ns;
+            *handoff_ns = handoff_ns.saturating_sub(ns);
+            match cell.holder {
+                UNKNOWN => *unattributed += ns,
+                holder => rows[holder as usize].caused_ns += ns,
+            }
+        }
+        let free = |row: &Thread| row.id == 0;
+        rows.retain(|row| !free(row));
+        rows.sort_unstable_by_key(|row| row.id);
+        rows
+    }
+}
+
+/// What a thread did in the slice in progress.
+fn row(record: &Record) -> SliceThread {
+    SliceThread {
+        thread: record.id,
+        holding_ns: record.slice.holding,
+        waiting_ns: record.slice.waiting,
+        detached_ns: record.slice.detached,
+        handoff_ns: record.slice.waiting.saturating_sub(record.charged),
+    }
+}
+
+/// A thread's row, but for what it has from pairs.
+fn thread(record: &Record, tallies: &Tallies, gil: u32) -> Thread {
+    let times = record.times();
+    Thread {
+        id: record.id,
+        ended: record.ended,
+        members: record.members,
+        gil,
+        lifetime_ns: times.total(),
+        holding_ns: times.holding,
+        waiting_ns: times.waiting,
+        detached_ns: times.detached,
+        acquisitions: record.counts.acquisitions,
+        contended: record.counts.contended,
+        waits: record.counts.waits,
+        drop_requests: record.counts.drop_requests,
+        switch_wait_ns: record.counts.switch_wait_ns,
+        state: record.state,
+        hold: tallies.hold.distribution(),
+        wait: tallies.wait.distribution(),
+        handoff: tallies.handoff.distribution(),
+        ..Thread::default()
+    }
+}
+
+/// The GIL's row with what it has from its threads.
+fn total(mut gil: Gil, threads: &[Thread], tallies: &[Tallies]) -> Gil {
+    let mut all = Tallies::new();
+    tallies.iter().for_each(|one| all.absorb(one));
+    for thread in threads {
+        gil.waiting_ns += thread.waiting_ns;
+        gil.handoff_ns += thread.handoff_ns;
+        gil.caused_ns += thread.caused_ns;
+        gil.drop_requests += thread.drop_requests;
+    }
+    let distributions = [&all.hold, &all.wait, &all.handoff].map(|t| t.distribution());
+    let [hold, wait, handoff]: [Distribution; 3] = distributions;
+    Gil {
+        hold,
+        wait,
+        handoff,
+        ..gil
+    }
+}

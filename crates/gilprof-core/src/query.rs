@@ -1,0 +1,242 @@
+//! Questions to a profile: which threads, when, in which state, by what.
+
+mod between;
+mod total;
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::profile::Profile;
+use crate::state::State;
+use crate::thread::Thread;
+
+/// What the rows of an answer stand for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum By {
+    /// The threads that were in the state.
+    #[default]
+    Thread,
+    /// The threads that made the others wait; for waiting only.
+    Holder,
+    /// The GILs.
+    Gil,
+    /// The states.
+    State,
+}
+
+const BY: [(&str, By); 4] = [
+    ("thread", By::Thread),
+    ("holder", By::Holder),
+    ("gil", By::Gil),
+    ("state", By::State),
+];
+
+impl By {
+    /// The word for it: `thread`, `holder`, `gil` or `state`.
+    pub fn as_str(self) -> &'static str {
+        BY.iter()
+            .find(|(_, by)| *by == self)
+            .map_or("", |(word, _)| word)
+    }
+}
+
+impl fmt::Display for By {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for By {
+    type Err = Error;
+
+    fn from_str(word: &str) -> Result<Self, Error> {
+        let known = BY.iter().find(|(name, _)| *name == word);
+        known.map(|&(_, by)| by).ok_or_else(|| Error::UnknownWord {
+            what: "grouping",
+            value: word.into(),
+            allowed: "thread, holder, gil, state",
+        })
+    }
+}
+
+/// One row of an answer. Times are ns.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// The thread's name, the GIL's index or the state's word.
+    pub key: String,
+    /// The thread's id, or the GIL's index; `None` for a state.
+    pub id: Option<u64>,
+    /// How many holds or waits; `None` where they are not counted: detached stretches,
+    /// and parts of the recording's time.
+    pub count: Option<u64>,
+    /// Time in the state.
+    pub total_ns: u64,
+    /// Mean duration; `None` where `count` is, or is zero.
+    pub mean_ns: Option<f64>,
+    /// Median duration; `None` where durations are not known one by one.
+    pub p50_ns: Option<u64>,
+    /// The duration that 99 of 100 do not exceed; `None` as for the median.
+    pub p99_ns: Option<u64>,
+    /// The longest duration; `None` where not known.
+    pub max_ns: Option<u64>,
+}
+
+/// The answer to a query.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rows {
+    /// Begin of the time they cover, in ns since the recording's start: that asked for,
+    /// rounded down to where the recording's history was cut.
+    pub from_ns: u64,
+    /// End of the time they cover, rounded up likewise.
+    pub to_ns: u64,
+    /// The state they are about.
+    pub state: State,
+    /// What they stand for.
+    pub by: By,
+    /// The rows, by descending total.
+    pub rows: Vec<Row>,
+}
+
+/// A query in the making; see [`Profile::query`].
+#[derive(Clone, Debug)]
+pub struct Query<'p> {
+    profile: &'p Profile,
+    pattern: Option<String>,
+    gil: Option<u32>,
+    between: Option<(u64, u64)>,
+    state: State,
+    by: By,
+    top: usize,
+}
+
+impl Profile {
+    /// Asks for times and counts of some threads, by what they are grouped.
+    ///
+    /// ```
+    /// use gilprof_core::{By, Profile, ProfileParts, State};
+    ///
+    /// let profile = Profile::assemble(ProfileParts::default());
+    /// let rows = profile
+    ///     .query()
+    ///     .threads("worker-*")
+    ///     .state(State::Waiting)
+    ///     .by(By::Holder)
+    ///     .top(10)
+    ///     .rows()?;
+    /// assert!(rows.rows.is_empty());
+    /// # Ok::<(), gilprof_core::Error>(())
+    /// ```
+    pub fn query(&self) -> Query<'_> {
+        Query {
+            profile: self,
+            pattern: None,
+            gil: None,
+            between: None,
+            state: State::Waiting,
+            by: By::Thread,
+            top: usize::MAX,
+        }
+    }
+}
+
+impl Query<'_> {
+    /// Only threads whose name fits a shell pattern (`*`, `?`, `[a-z]`, `{a,b}`).
+    #[must_use]
+    pub fn threads(mut self, pattern: impl Into<String>) -> Self {
+        self.pattern = Some(pattern.into());
+        self
+    }
+
+    /// Only threads of the GIL with this index.
+    #[must_use]
+    pub fn gil(mut self, index: u32) -> Self {
+        self.gil = Some(index);
+        self
+    }
+
+    /// Only what happened between two instants, in ns since the recording's start.
+    /// Rounded outward to where the recording's history was cut; the answer says where.
+    #[must_use]
+    pub fn between(mut self, from_ns: u64, to_ns: u64) -> Self {
+        self.between = Some((from_ns, to_ns));
+        self
+    }
+
+    /// The state that is asked about: waiting unless told.
+    #[must_use]
+    pub fn state(mut self, state: State) -> Self {
+        self.state = state;
+        self
+    }
+
+    /// What the rows stand for: threads unless told.
+    #[must_use]
+    pub fn by(mut self, by: By) -> Self {
+        self.by = by;
+        self
+    }
+
+    /// Only the rows with the largest totals.
+    #[must_use]
+    pub fn top(mut self, rows: usize) -> Self {
+        self.top = rows;
+        self
+    }
+
+    /// Answers.
+    ///
+    /// # Errors
+    /// [`Error::NotRecorded`] where the question has no answer: blame for another state
+    /// than waiting. [`Error::OutsideHistory`] for a time that is empty or not recorded.
+    pub fn rows(&self) -> Result<Rows, Error> {
+        self.check()?;
+        let (from_ns, to_ns, mut rows) = match self.between {
+            None => (0, self.profile.wall_ns(), total::rows(self)),
+            Some((from, to)) => between::rows(self, from, to)?,
+        };
+        rows.retain(|row| row.total_ns > 0 || row.count.is_some_and(|count| count > 0));
+        rows.sort_by(|a, b| b.total_ns.cmp(&a.total_ns).then_with(|| a.key.cmp(&b.key)));
+        rows.truncate(self.top);
+        Ok(Rows {
+            from_ns,
+            to_ns,
+            state: self.state,
+            by: self.by,
+            rows,
+        })
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        if self.by == By::Holder && self.state != State::Waiting {
+            return Err(Error::NotRecorded {
+                asked: format!("{} by holder", self.state),
+                limit: String::from("apart: only waiting has a holder, ask for state waiting"),
+            });
+        }
+        Ok(())
+    }
+
+    /// The threads that the question is about.
+    fn chosen(&self) -> impl Iterator<Item = &Thread> {
+        self.profile
+            .threads()
+            .iter()
+            .filter(|thread| self.gil.is_none_or(|gil| thread.gil == gil))
+            .filter(|thread| {
+                let pattern = self.pattern.as_deref();
+                pattern.is_none_or(|pattern| glob_match::glob_match(pattern, &thread.name))
+            })
+    }
+
+    fn name(&self, id: u64) -> String {
+        let thread = self.profile.thread(id);
+        thread.map_or_else(|| format!("thread {id}"), |thread| thread.name.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,188 @@
+//! The ledger against a naive account of the same events.
+
+mod oracle;
+
+use gilprof_core::{Account, Ledger};
+use oracle::{Oracle, Step, Writer, choices};
+use proptest::prelude::*;
+
+fn ledger_of(script: &[Step]) -> Ledger {
+    let mut ledger = Ledger::new(3);
+    for &step in script {
+        match step {
+            Step::Event(event) => ledger.apply(event),
+            Step::Lost => ledger.lost(7),
+        }
+    }
+    ledger
+}
+
+fn sums_agree(account: &Account, oracle: &Oracle) {
+    let mut expected = oracle.sums(0, u64::MAX);
+    for thread in &account.threads {
+        let sums = expected.remove(&thread.id).unwrap_or_default();
+        assert_eq!(thread.holding_ns, sums.holding, "holding of {}", thread.id);
+        assert_eq!(thread.waiting_ns, sums.waiting, "waiting of {}", thread.id);
+        assert_eq!(
+            thread.detached_ns, sums.detached,
+            "detached of {}",
+            thread.id
+        );
+        assert_eq!(thread.handoff_ns, sums.handoff, "handoff of {}", thread.id);
+        assert_eq!(thread.caused_ns, sums.caused, "caused by {}", thread.id);
+        assert_eq!(
+            thread.wait.count(),
+            sums.waits_closed,
+            "waits of {}",
+            thread.id
+        );
+        assert_eq!(thread.wait.total_ns(), sums.waits_total);
+        assert_eq!(thread.handoff.total_ns(), sums.handoff_closed);
+    }
+    expected.remove(&0);
+    assert!(expected.is_empty(), "no rows for {expected:?}");
+}
+
+fn blame_agrees(account: &Account, oracle: &Oracle) {
+    let mut expected = oracle.blame(0, u64::MAX);
+    let unknown: u64 = expected
+        .iter()
+        .filter(|(pair, _)| pair.1 == 0)
+        .map(|(_, row)| row.0)
+        .sum();
+    expected.retain(|pair, _| pair.1 != 0);
+    assert_eq!(account.unattributed_ns, unknown);
+    for row in &account.blame {
+        let found = (row.waiting_ns, row.waits, row.longest_ns);
+        assert_eq!(expected.remove(&(row.waiter, row.holder)), Some(found));
+    }
+    assert!(expected.is_empty(), "no rows for {expected:?}");
+}
+
+fn history_agrees(account: &Account, oracle: &Oracle) {
+    let history = &account.history;
+    assert!(history.slices.len() <= gilprof_core::SLICES_MAX);
+    let mut from = history.start_ns;
+    for slice in &history.slices {
+        let to = from + history.width_ns;
+        let mut sums = oracle.sums(from, to);
+        sums.retain(|&id, s| id != 0 && s.holding + s.waiting + s.detached > 0);
+        let rows = slice.threads.iter().map(|r| {
+            (
+                r.thread,
+                r.holding_ns,
+                r.waiting_ns,
+                r.detached_ns,
+                r.handoff_ns,
+            )
+        });
+        let expected = sums
+            .iter()
+            .map(|(&id, s)| (id, s.holding, s.waiting, s.detached, s.handoff));
+        assert!(
+            rows.clone().eq(expected.clone()),
+            "slice at {from}: {:?} not {:?}",
+            rows.collect::<Vec<_>>(),
+            expected.collect::<Vec<_>>()
+        );
+        let pairs = slice
+            .blame
+            .iter()
+            .map(|r| ((r.waiter, r.holder), r.waiting_ns));
+        let blame = oracle.blame(from, to);
+        let expected = blame
+            .iter()
+            .filter(|(pair, _)| pair.1 != 0)
+            .map(|(&pair, row)| (pair, row.0));
+        assert!(pairs.eq(expected), "blame of the slice at {from}");
+        from = to;
+    }
+}
+
+fn balances(account: &Account) {
+    let threads = &account.threads;
+    for thread in threads {
+        let sum = thread.holding_ns + thread.waiting_ns + thread.detached_ns;
+        assert_eq!(sum, thread.lifetime_ns);
+    }
+    let sum = |part: fn(&gilprof_core::Thread) -> u64| threads.iter().map(part).sum::<u64>();
+    let caused = account.blame.iter().map(|row| row.waiting_ns).sum::<u64>();
+    assert_eq!(sum(|t| t.caused_ns), caused);
+    let parts = caused + sum(|t| t.handoff_ns) + account.unattributed_ns;
+    assert_eq!(sum(|t| t.waiting_ns), parts);
+    assert_eq!(account.gil.holding_ns, sum(|t| t.holding_ns));
+    assert_eq!(account.gil.waiting_ns, sum(|t| t.waiting_ns));
+    assert_eq!(account.gil.acquisitions, sum(|t| t.acquisitions));
+    assert_eq!(account.ignored, 0);
+}
+
+fn last_time(script: &[Step]) -> u64 {
+    let empty = ledger_of(script).at(0);
+    empty.at_ns
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn sums_are_those_of_the_naive_account(choices in choices(), later in 0u64..50_000_000) {
+        let script = Writer::write(&choices, true);
+        let now = last_time(&script) + later;
+        let (account, oracle) = (ledger_of(&script).at(now), Oracle::of(&script, now));
+        sums_agree(&account, &oracle);
+        blame_agrees(&account, &oracle);
+    }
+
+    #[test]
+    fn slices_are_those_of_the_naive_account(choices in choices(), later in 0u64..50_000_000) {
+        let script = Writer::write(&choices, true);
+        let now = last_time(&script) + later;
+        history_agrees(&ledger_of(&script).at(now), &Oracle::of(&script, now));
+    }
+
+    #[test]
+    fn sums_balance_at_every_instant(choices in choices()) {
+        let script = Writer::write(&choices, true);
+        for end in 0..=script.len() {
+            let ledger = ledger_of(&script[..end]);
+            balances(&ledger.at(0));
+            balances(&ledger.at(last_time(&script) + 12_345_678));
+        }
+    }
+
+    #[test]
+    fn without_losses_nothing_after_the_first_hold_is_unattributed(choices in choices()) {
+        let script = Writer::write(&choices, false);
+        let account = ledger_of(&script).at(0);
+        let oracle = Oracle::of(&script, 0);
+        let unknown = oracle.intervals.iter().filter(|i| i.thread == 0).count();
+        prop_assert!(unknown <= 1);
+        prop_assert_eq!(account.lost, 0);
+    }
+
+    #[test]
+    fn asking_changes_nothing(choices in choices(), later in 0u64..5_000_000_000) {
+        let script = Writer::write(&choices, true);
+        let ledger = ledger_of(&script);
+        let first = ledger.at(0);
+        ledger.at(first.at_ns + later);
+        prop_assert_eq!(ledger.at(0), first);
+    }
+
+    #[test]
+    fn any_words_are_survived(words in prop::collection::vec((0u64..1 << 60, 0u32..5, 0u16..4, 1u8..10, any::<bool>()), 0..80)) {
+        let mut ledger = Ledger::new(0);
+        for (time_ns, thread, slot, kind, near) in words {
+            let time_ns = if near { time_ns % 1_000 } else { time_ns };
+            let rest = u64::from(kind) | u64::from(slot) << 16 | u64::from(thread) << 32;
+            if let Some(event) = gilprof_core::Event::from_words([time_ns, rest]) {
+                ledger.apply(event);
+            }
+        }
+        let account = ledger.at(1 << 58);
+        for thread in &account.threads {
+            let sum = thread.holding_ns + thread.waiting_ns + thread.detached_ns;
+            prop_assert_eq!(sum, thread.lifetime_ns);
+        }
+    }
+}
