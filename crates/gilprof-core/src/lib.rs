@@ -29,6 +29,9 @@ mod query;
 mod verdict;
 mod window;
 
+mod stub;
+pub use stub::pattern;
+
 mod error;
 
 pub use event::{Event, EventKind, FLAG_REQUESTED};

@@ -64,7 +64,7 @@ impl Listener {
 
     /// Names the threads that have not named themselves; only while they live.
     pub fn name_threads(&self) {
-        if self.region.phase() == Ok(Phase::Running) {
+        if matches!(self.region.phase(), Ok(Phase::Running)) {
             names::from_kernel(&self.region);
         }
     }

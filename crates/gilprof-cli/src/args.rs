@@ -1,0 +1,177 @@
+//! The command line's grammar.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use gilprof::Options;
+
+use crate::error::Error;
+
+const EXAMPLES: &str = "\
+Examples:
+  gilprof run -- python app.py
+  gilprof run -o app.json -- python -m pytest tests
+  gilprof report app.json --format md
+  gilprof merge worker-*.json -o all.json";
+
+const RUN_EXAMPLES: &str = "\
+The program's output, input, signals and exit status are its own. The report
+goes to the standard error, also when the program was killed. It is made by
+the first Python that starts with gilprof installed.
+
+Exit status: the program's; 127 where there is no such command, 126 where it
+cannot be run, 2 where an option is wrong or --require is not met.
+
+Examples:
+  gilprof run -- python app.py --port 8080
+  gilprof run --format json -- python -m mymodule 2> profile.json
+  gilprof run -o app.json -- ./start-server.sh
+  gilprof run --require -o ci.json -- python -m pytest";
+
+/// Tells whether the GIL is what a Python program waits for, and who holds it.
+#[derive(Debug, Parser)]
+#[command(name = "gilprof", version, after_help = EXAMPLES, max_term_width = 100)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a program, profile the Python in it, and report.
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(RunArgs),
+    /// Report on a saved profile, to the standard output.
+    #[command(after_help = "Example:\n  gilprof report app.json --format md > report.md")]
+    Report(ReportArgs),
+    /// Put several saved profiles together into one.
+    #[command(after_help = "Example:\n  gilprof merge worker-*.json -o all.json")]
+    Merge(MergeArgs),
+}
+
+/// Profile a program.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunArgs {
+    /// Save the profile to FILE as JSON, and only say the verdict.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Form of the report on the standard error [default: text].
+    #[arg(long, value_enum, hide_default_value = true)]
+    pub(crate) format: Option<Format>,
+    /// Fail where the program cannot be profiled, rather than run it all the same.
+    #[arg(long)]
+    pub(crate) require: bool,
+    /// How many threads can have sums of their own at a time: 1 to 4096 [default: 256].
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<String>,
+    /// How many events the ring holds, a power of two: 1024 to 67108864 [default: 262144].
+    #[arg(long, value_name = "N")]
+    pub(crate) ring: Option<String>,
+    /// The clock: auto or monotonic [default: auto].
+    #[arg(long, value_name = "CLOCK")]
+    pub(crate) clock: Option<String>,
+    /// The program and its arguments.
+    #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
+impl RunArgs {
+    /// How to record.
+    pub(crate) fn options(&self) -> Result<Options, Error> {
+        let mut options = Options::default();
+        let given = [
+            ("threads", &self.threads),
+            ("ring", &self.ring),
+            ("clock", &self.clock),
+        ];
+        for (option, value) in given {
+            if let Some(value) = value {
+                options.set(option, value)?;
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// Report on a profile.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReportArgs {
+    /// A saved profile.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Form of the report.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+/// Put profiles together.
+#[derive(Debug, clap::Args)]
+pub(crate) struct MergeArgs {
+    /// Saved profiles.
+    #[arg(required = true, value_name = "FILES")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Where to save what comes out.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+}
+
+/// Form of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people, laid out to the width of the terminal.
+    Text,
+    /// The whole profile, as it is saved.
+    Json,
+    /// Markdown, as for a pull request.
+    Md,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn run(args: &[&str]) -> Result<RunArgs, clap::Error> {
+        let all = ["gilprof", "run"].iter().chain(args);
+        match Args::try_parse_from(all)?.command {
+            Command::Run(run) => Ok(run),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_grammar_does_not_contradict_itself() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn what_follows_the_program_is_the_programs_own() {
+        let args = run(&["-o", "a", "--", "python", "-o", "b", "--", "--require"]).unwrap();
+        assert_eq!(args.command, ["python", "-o", "b", "--", "--require"]);
+        assert_eq!(args.output, Some("a".into()));
+        assert!(!args.require);
+    }
+
+    #[test]
+    fn the_two_dashes_may_be_left_out() {
+        let args = run(&["--require", "python", "-m", "app", "--format", "x"]).unwrap();
+        assert_eq!(args.command, ["python", "-m", "app", "--format", "x"]);
+        assert!(args.require && args.format.is_none());
+    }
+
+    #[test]
+    fn an_unknown_option_is_not_taken_for_a_program() {
+        let error = run(&["--bogus", "python"]).unwrap_err().to_string();
+        assert!(error.contains("'--bogus'"), "{error}");
+    }
+
+    #[test]
+    fn an_option_out_of_bounds_is_told_what_is_allowed() {
+        let args = run(&["--clock", "sundial", "--", "python"]).unwrap();
+        assert_eq!(
+            args.options().unwrap_err().to_string(),
+            "option clock=sundial is not allowed: auto or monotonic"
+        );
+    }
+}

@@ -1,0 +1,37 @@
+//! What a report says, before it is laid out as text or Markdown.
+
+mod blame;
+mod document;
+mod gils;
+mod holds;
+mod honesty;
+mod labels;
+mod latencies;
+mod threads;
+mod verdict;
+
+use gilprof::Profile;
+
+pub(crate) use document::{Bar, Cell, Column, Document, Section, Table, Tone};
+
+use labels::Labels;
+
+/// All that a report says of a profile, the most important first.
+pub(crate) fn document(profile: &Profile) -> Document {
+    let labels = Labels::of(profile);
+    let (title, tone, verdict) = verdict::verdict(profile);
+    let sections = [
+        Some(verdict),
+        threads::threads(profile, &labels),
+        latencies::latencies(profile, &labels),
+        gils::gils(profile),
+        blame::blame(profile, &labels),
+        holds::holds(profile, &labels),
+        Some(honesty::honesty(profile)),
+    ];
+    Document {
+        title,
+        tone,
+        sections: sections.into_iter().flatten().collect(),
+    }
+}

@@ -1,0 +1,89 @@
+//! Profiles that tests render.
+
+use gilprof::core::{Blame, Distribution, Gil, Hold, ProfileParts, State, Thread};
+use gilprof::{Ended, Profile};
+
+const MS: u64 = 1_000_000;
+
+/// A thread that held for 500 ms, waited for 400 ms and was away for 100 ms.
+pub(crate) fn thread(id: u64, name: &str) -> Thread {
+    let of = |values: [u64; 2]| {
+        let mut all = Distribution::empty();
+        values.map(|value| all.record(value));
+        all
+    };
+    Thread {
+        id,
+        native_id: Some(1000 + id as u32),
+        name: name.into(),
+        members: 1,
+        pid: 42,
+        lifetime_ns: 1000 * MS,
+        holding_ns: 500 * MS,
+        waiting_ns: 400 * MS,
+        detached_ns: 100 * MS,
+        acquisitions: 2,
+        contended: 2,
+        waits: 2,
+        state: State::Detached,
+        hold: of([200 * MS, 300 * MS]),
+        wait: of([150 * MS, 250 * MS]),
+        ..Thread::default()
+    }
+}
+
+/// A profile of these threads, without blame.
+pub(crate) fn profile_of(threads: Vec<Thread>) -> Profile {
+    Profile::assemble(ProfileParts {
+        recording: String::from("42-1-1"),
+        pid: 42,
+        python: String::from("3.12.1"),
+        started_at: 1,
+        wall_ns: 1000 * MS,
+        switch_interval_ns: 5 * MS,
+        events: 12_345,
+        overhead_ns: Some(2 * MS),
+        ended_how: Ended::Exited,
+        threads,
+        ..ProfileParts::default()
+    })
+}
+
+/// Two threads that queue for one GIL.
+pub(crate) fn contended() -> Profile {
+    let mut threads = vec![thread(1, "main"), thread(2, "worker-1")];
+    for thread in &mut threads {
+        thread.handoff_ns = 10 * MS;
+        thread.caused_ns = 390 * MS;
+    }
+    let pair = |waiter, holder, longest_ns| Blame {
+        waiter,
+        holder,
+        gil: 0,
+        waiting_ns: 390 * MS,
+        waits: 2,
+        longest_ns,
+    };
+    let mut parts = profile_of(threads).into_parts();
+    parts.blame = vec![pair(1, 2, 240 * MS), pair(2, 1, 245 * MS)];
+    parts.blame[1].waiting_ns += 1;
+    parts.gils = vec![Gil {
+        pid: 42,
+        holding_ns: 990 * MS,
+        free_ns: 10 * MS,
+        waiting_ns: 800 * MS,
+        acquisitions: 4,
+        switches: 4,
+        waiters_max: 1,
+        ..Gil::default()
+    }];
+    parts.holds = vec![Hold {
+        thread: 1,
+        duration_ns: 300 * MS,
+        waiters_max: 1,
+        waiter_time_ns: 245 * MS,
+        requested: true,
+        ..Hold::default()
+    }];
+    Profile::assemble(parts)
+}
