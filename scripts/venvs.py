@@ -12,6 +12,7 @@ from pathlib import Path
 from find_pythons import ROOT, find_pythons
 
 VENVS = ROOT / ".venvs"
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", "target"))
 WHEELS = ROOT / "target" / "wheels"
 TEST_PACKAGES = ["pytest>=8"]
 BUILD_PACKAGES = ["maturin>=1.8,<2"]

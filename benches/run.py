@@ -1,0 +1,288 @@
+"""Prints what profiling costs on this machine, against the budgets.
+
+    make bench                                 everything
+    python benches/run.py pair cpu_threads     only these rows
+
+Needs gilprof installed, and the library of benches/pair built (optimized).
+"""
+import ctypes
+import datetime
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import gilprof
+
+import workloads
+from compare import alternated, differences, median_interval, quartiles, ratios, timed
+
+HERE = Path(__file__).resolve().parent
+LIBRARY = HERE.parent / os.environ.get("GILPROF_PAIR", "target/release/libgilprof_pair.so")
+ROUNDS = 25
+
+
+class Row(NamedTuple):
+    """One line of the table."""
+
+    what: str
+    unit: str
+    samples: list
+    budget: float = None
+    at_least: bool = False
+
+
+def pair_function():
+    """The library's loop; called with the GIL held, as any PyDLL function."""
+    function = ctypes.PyDLL(str(LIBRARY)).pair_ns
+    function.restype = ctypes.c_double
+    function.argtypes = [ctypes.c_uint64]
+    return function
+
+
+def recorded(profiled, work):
+    """The result of `work`, done with or without a recording."""
+    if not profiled:
+        return work()
+    gilprof.start()
+    try:
+        return work()
+    finally:
+        gilprof.stop()
+
+
+def pair():
+    release_and_acquire = pair_function()
+
+    def measure(profiled):
+        return recorded(profiled, lambda: release_and_acquire(100_000))
+
+    pairs = alternated(measure, ROUNDS * 2)
+    bare = statistics.median(without for without, _ in pairs)
+    what = f"release+acquire pair (bare: {bare:.0f} ns)"
+    return [Row(what, "ns", differences(pairs), 25)]
+
+
+def whole_program(work, budget):
+    """Rows for the wall time and the CPU time of a workload."""
+    name = work.__name__.replace("_", " ")
+    both = alternated(lambda profiled: recorded(profiled, lambda: timed(work)), ROUNDS)
+    wall = [(without[0], with_it[0]) for without, with_it in both]
+    cpu = [(without[1], with_it[1]) for without, with_it in both]
+    return [
+        Row(f"{name}, wall time", "%", ratios(wall), budget),
+        Row(f"{name}, CPU time", "%", ratios(cpu)),
+    ]
+
+
+def cpu_threads():
+    return whole_program(workloads.cpu_threads, 1)
+
+
+def io_threads():
+    return whole_program(workloads.io_threads, 1)
+
+
+def thread_churn():
+    return whole_program(workloads.thread_churn, 1)
+
+
+def handoff_storm():
+    return whole_program(workloads.handoff_storm, 5)
+
+
+def import_time():
+    def measure(importing):
+        code = "import gilprof" if importing else "pass"
+        begin = time.perf_counter()
+        subprocess.run([sys.executable, "-c", code], check=True)
+        return (time.perf_counter() - begin) * 1e3
+
+    return [Row("import gilprof", "ms", differences(alternated(measure, ROUNDS)), 30)]
+
+
+def idle():
+    """CPU time of a process that sleeps, in percent of one core."""
+
+    def measure(profiled):
+        wall, cpu = recorded(profiled, lambda: timed(lambda: time.sleep(2)))
+        return cpu / wall * 100
+
+    return [Row("started and idle, of one core", "%", differences(alternated(measure, 5)), 0.1)]
+
+
+def resident_kib():
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0])
+
+
+def memory():
+    """What a process with 16 busy threads grows by; a fresh process each time."""
+    code = "import run; print(run.grown_mib())"
+    command = [sys.executable, "-c", code]
+    grown = [
+        float(subprocess.run(command, cwd=HERE, stdout=subprocess.PIPE, check=True).stdout)
+        for _ in range(5)
+    ]
+    return [Row("resident, 16 threads, whole process", "MiB", grown, 8)]
+
+
+def grown_mib():
+    stop = threading.Event()
+
+    def work():
+        while not stop.is_set():
+            workloads.traffic(100)
+
+    threads = [threading.Thread(target=work) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.5)
+    before = resident_kib()
+    gilprof.start()
+    time.sleep(2)
+    after = resident_kib()
+    gilprof.stop()
+    stop.set()
+    return (after - before) / 1024
+
+
+def reader_cpu_seconds():
+    """CPU time of the thread that follows the events."""
+    for task in Path("/proc/self/task").iterdir():
+        if (task / "comm").read_text().strip() == "gilprof-reader":
+            return int((task / "schedstat").read_text().split()[0]) / 1e9
+    raise RuntimeError("the recording has no reader thread")
+
+
+def reader():
+    """A steady stream of a bit more than two million events a second."""
+    rates, shares, dropped = zip(*(stream(pair_function()) for _ in range(5)))
+    return [
+        Row("stream of events, in millions a second", "M/s", list(rates), 2, at_least=True),
+        Row("  of which dropped", "%", list(dropped), 0),
+        Row("  reader thread, of one core", "%", list(shares), 50),
+    ]
+
+
+def stream(release_and_acquire, seconds=2.0, step=0.005, pairs=5_500):
+    gilprof.start()
+    begin, cpu = time.perf_counter(), reader_cpu_seconds()
+    due = begin
+    while due < begin + seconds:
+        release_and_acquire(pairs)
+        due += step
+        time.sleep(max(0.0, due - time.perf_counter()))
+    wall = time.perf_counter() - begin
+    share = (reader_cpu_seconds() - cpu) / wall * 100
+    profile = gilprof.stop()
+    return 2 * pairs * seconds / step / wall / 1e6, share, dropped_percent(profile)
+
+
+def dropped_percent(profile):
+    return profile.dropped / max(profile.events, 1) * 100
+
+
+def snapshot():
+    stop = threading.Event()
+    threads = [threading.Thread(target=stop.wait) for _ in range(100)]
+    gilprof.start()
+    for thread in threads:
+        thread.start()
+    samples = [timed(gilprof.snapshot)[0] * 1e3 for _ in range(100)]
+    stop.set()
+    for thread in threads:
+        thread.join()
+    gilprof.stop()
+    return [Row("snapshot() with 100 threads", "ms", samples, 1)]
+
+
+def measure():
+    """A whole `with` statement around nothing."""
+
+    def block(times=20_000):
+        for _ in range(times):
+            with gilprof.measure("nothing"):
+                pass
+        return times
+
+    def loop(times=20_000):
+        for _ in range(times):
+            pass
+
+    def microseconds():
+        return (timed(block)[0] - timed(loop)[0]) / 20_000 * 1e6
+
+    samples = recorded(True, lambda: [microseconds() for _ in range(ROUNDS)])
+    return [Row("with gilprof.measure(...)", "us", samples, 2)]
+
+
+BENCHES = [
+    pair,
+    cpu_threads,
+    io_threads,
+    thread_churn,
+    handoff_storm,
+    import_time,
+    idle,
+    memory,
+    reader,
+    snapshot,
+    measure,
+]
+
+
+def judged(row):
+    """Whether the median is within the budget, as far as the noise lets tell."""
+    if row.budget is None:
+        return ""
+    low, high = median_interval(row.samples)
+    if row.at_least:
+        low, high, budget = -high, -low, -row.budget
+    else:
+        budget = row.budget
+    if high <= budget:
+        return "ok"
+    return "over" if low > budget else "noise too high to tell"
+
+
+def line(row):
+    first, median, third = quartiles(row.samples)
+    sign = ">=" if row.at_least else "<="
+    budget = "" if row.budget is None else f"{sign} {row.budget:g} {row.unit}"
+    measured = f"{median:9.3g} {row.unit:4}"
+    spread = f"{first:.3g} to {third:.3g}"
+    return f"{row.what:42} {budget:>12} {measured} {spread:>20}  {judged(row)}".rstrip()
+
+
+def machine():
+    cpuinfo = Path("/proc/cpuinfo").read_text()
+    model = cpuinfo.split("model name")[1].split(":", 1)[1].split("\n")[0].strip()
+    load = " ".join(f"{value:.1f}" for value in os.getloadavg())
+    return (
+        f"{os.cpu_count()} x {model}, Linux {platform.release()}, load {load}\n"
+        f"Python {platform.python_version()}, gilprof {gilprof.__version__}, "
+        f"{datetime.date.today().isoformat()}"
+    )
+
+
+def main(names):
+    known = {bench.__name__: bench for bench in BENCHES}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        sys.exit(f"no bench is called {', '.join(unknown)}; there are {', '.join(known)}")
+    print(machine())
+    print("measured: median; spread: middle half of the rounds; % against the same program without\n")
+    print(f"{'what':42} {'budget':>12} {'measured':>14} {'spread':>20}")
+    for name in names or known:
+        for row in known[name]():
+            print(line(row), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,67 @@
+"""Fixed amounts of work, each of one kind of threaded program."""
+import socket
+import threading
+import time
+
+
+def together(works):
+    """Runs callables in threads of their own; returns when all are done."""
+    threads = [threading.Thread(target=work) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def count(amount):
+    counted = 0
+    for _ in range(amount):
+        counted += 1
+
+
+def cpu_threads():
+    """Two threads count: they queue for the GIL all the time."""
+    together([lambda: count(4_000_000)] * 2)
+
+
+def answer(server, requests):
+    with server:
+        for _ in range(requests):
+            server.recv(64)
+            time.sleep(0.001)
+            server.sendall(b"pong")
+
+
+def ask(client, requests):
+    with client:
+        for _ in range(requests):
+            client.sendall(b"ping")
+            client.recv(64)
+            count(2_000)
+
+
+def io_threads():
+    """Five clients talk to five servers that take a millisecond to answer."""
+    works = []
+    for _ in range(5):
+        client, server = socket.socketpair()
+        works.append(lambda server=server: answer(server, 120))
+        works.append(lambda client=client: ask(client, 120))
+    together(works)
+
+
+def thread_churn():
+    """Many threads that live for a moment, four at a time."""
+    for _ in range(600):
+        together([lambda: count(100)] * 4)
+
+
+def traffic(calls):
+    sleep = time.sleep
+    for _ in range(calls):
+        sleep(0)
+
+
+def handoff_storm():
+    """Four threads do nothing but release and take the GIL."""
+    together([lambda: traffic(10_000)] * 4)

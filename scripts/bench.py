@@ -1,0 +1,27 @@
+#!/usr/bin/env python3
+"""Builds gilprof and prints what it costs here, against the budgets.
+
+    scripts/bench.py            with the newest Python found
+    scripts/bench.py 3.9 pair   with this one, only these rows
+"""
+import os
+import sys
+
+import venvs
+from find_pythons import SUPPORTED, find_pythons
+
+
+def main(arguments):
+    minors = [one for one in arguments if one in SUPPORTED]
+    benches = [one for one in arguments if one not in SUPPORTED]
+    found = [one for one in find_pythons() if not minors or one.minor in minors]
+    if not found:
+        sys.exit("no such Python was found: see scripts/find_pythons.py")
+    venvs.run(["cargo", "build", "--locked", "--release", "-p", "gilprof-pair"])
+    python = venvs.with_wheel("bench", found[-1].path, [], venvs.wheel())
+    library = venvs.TARGET / "release" / "libgilprof_pair.so"
+    venvs.run([python, "benches/run.py", *benches], env={**os.environ, "GILPROF_PAIR": str(library)})
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
