@@ -66,7 +66,10 @@ impl Child {
     pub(crate) fn was_suspended(&self) -> bool {
         let stopped = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG;
         let status = rustix::process::waitid(WaitId::Pid(self.pid), stopped);
-        let signal = status.ok().flatten().and_then(|status| status.stopping_signal());
+        let signal = status
+            .ok()
+            .flatten()
+            .and_then(|status| status.stopping_signal());
         // Not SIGSTOP: who sends that to the program continues the program only.
         [Signal::TSTP, Signal::TTIN, Signal::TTOU]
             .map(|signal| Some(signal.as_raw()))

@@ -51,7 +51,9 @@ mod tests {
             (1_200_000_000_000, "20.0 min"),
             (86_400_000_000_000, "24.0 h"),
         ];
-        shown.iter().for_each(|&(ns, text)| assert_eq!(duration(ns), text));
+        shown
+            .iter()
+            .for_each(|&(ns, text)| assert_eq!(duration(ns), text));
     }
 
     #[test]

@@ -36,11 +36,10 @@ impl Ending {
 /// end a process, with the status shells give for it.
 fn die(signal: i32) -> i32 {
     leave_no_core();
-    // It knows the named signals only; the others still have their default
-    // action, so sending them is enough.
-    if signal_hook::low_level::emulate_default_handler(signal).is_err()
-        && let Err(_unsent) = signal_hook::low_level::raise(signal)
-    {}
+    if let Err(_not_a_named_signal) = signal_hook::low_level::emulate_default_handler(signal) {}
+    // Signals it does not know, or takes for harmless, as SIGIO on Linux is
+    // not, have no handler of ours: sending them is enough.
+    if let Err(_unsent) = signal_hook::low_level::raise(signal) {}
     128 + signal
 }
 

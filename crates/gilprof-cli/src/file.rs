@@ -47,7 +47,9 @@ impl Target {
             real,
             replaced: found.map_or(true, |found| found.is_file() || found.is_dir()),
         };
-        target.try_out().map_err(|source| Error::write(path, source))?;
+        target
+            .try_out()
+            .map_err(|source| Error::write(path, source))?;
         Ok(target)
     }
 
@@ -64,7 +66,10 @@ impl Target {
 
     /// An empty file beside the real one.
     fn draft(&self) -> io::Result<(File, PathBuf)> {
-        let name = self.real.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
+        let name = self
+            .real
+            .file_name()
+            .ok_or(io::ErrorKind::InvalidFilename)?;
         let mut draft = std::ffi::OsString::from(".");
         draft.push(name);
         draft.push(format!(".{}.tmp", std::process::id()));

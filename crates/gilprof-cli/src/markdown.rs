@@ -21,13 +21,20 @@ pub(crate) fn render(document: &Document) -> String {
 }
 
 fn facts(section: &Section) -> Vec<String> {
-    let fact = |(what, fact): &(String, String)| format!("- **{}**: {}", escape(what), escape(fact));
+    let fact =
+        |(what, fact): &(String, String)| format!("- **{}**: {}", escape(what), escape(fact));
     let space = (!section.facts.is_empty()).then(String::new);
-    space.into_iter().chain(section.facts.iter().map(fact)).collect()
+    space
+        .into_iter()
+        .chain(section.facts.iter().map(fact))
+        .collect()
 }
 
 fn table(table: &Table) -> Vec<String> {
-    let headings = table.columns.iter().map(|column| column.heading.trim().replace('\n', " "));
+    let headings = table
+        .columns
+        .iter()
+        .map(|column| column.heading.trim().replace('\n', " "));
     let rule = |column: &Column| if column.is_text { ":--" } else { "--:" };
     let mut lines = vec![
         String::new(),
@@ -51,14 +58,22 @@ fn cell(cell: &Cell) -> String {
 
 fn draw(bar: Bar) -> String {
     let [holding, waiting, detached] = bar.parts();
-    ["█".repeat(holding), "▒".repeat(waiting), "░".repeat(detached)].concat()
+    [
+        "█".repeat(holding),
+        "▒".repeat(waiting),
+        "░".repeat(detached),
+    ]
+    .concat()
 }
 
 /// Text that Markdown leaves as it is.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
-        if matches!(character, '\\' | '|' | '*' | '_' | '`' | '<' | '>' | '[' | ']' | '#') {
+        if matches!(
+            character,
+            '\\' | '|' | '*' | '_' | '`' | '<' | '>' | '[' | ']' | '#'
+        ) {
             escaped.push('\\');
         }
         escaped.push(character);

@@ -17,6 +17,9 @@ pub(crate) fn merge(args: &MergeArgs) -> Result<i32, Error> {
     let profiles = loaded?;
     let path = target.save(&Profile::merge(&profiles)?)?;
     let count = profiles.len();
-    say(&format!("merged {count} profiles. Saved: gilprof report {}", path.display()));
+    say(&format!(
+        "merged {count} profiles. Saved: gilprof report {}",
+        path.display()
+    ));
     Ok(0)
 }

@@ -17,7 +17,9 @@ pub(crate) fn report(args: &ReportArgs) -> Result<i32, Error> {
     let profile = load(&args.file)?;
     let mut stdout = io::stdout();
     let text = render(&profile, args.format, Terminal::of(&stdout))?;
-    let printed = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    let printed = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
     match printed {
         // A pager that was closed has seen enough.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

@@ -71,7 +71,9 @@ fn suspend() {
 /// Says why there is no profile; gives back the exit status.
 fn unprofiled(reason: &str, require: bool, ending: Ending) -> i32 {
     if require {
-        say(&format!("the program was not profiled, which --require asks for: {reason}"));
+        say(&format!(
+            "the program was not profiled, which --require asks for: {reason}"
+        ));
         return FAILED;
     }
     say(&format!("the program ran unprofiled: {reason}"));
@@ -83,7 +85,10 @@ fn tell(profile: &Profile, format: Option<Format>, target: Option<&Target>) {
     match saved {
         Some(Ok(path)) => {
             let sentence = profile.verdict().sentence;
-            say(&format!("{sentence} Saved: gilprof report {}", path.display()));
+            say(&format!(
+                "{sentence} Saved: gilprof report {}",
+                path.display()
+            ));
             if let Some(format) = format {
                 report(profile, format);
             }

@@ -9,7 +9,7 @@ const MS: u64 = 1_000_000;
 pub(crate) fn thread(id: u64, name: &str) -> Thread {
     let of = |values: [u64; 2]| {
         let mut all = Distribution::empty();
-        values.map(|value| all.record(value));
+        values.iter().for_each(|&value| all.record(value));
         all
     };
     Thread {

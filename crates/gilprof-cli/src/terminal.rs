@@ -23,7 +23,9 @@ impl Terminal {
     /// Asks the stream and the environment.
     pub(crate) fn of(stream: &(impl AsFd + IsTerminal)) -> Self {
         let is_terminal = stream.is_terminal();
-        let columns = env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        let columns = env::var("COLUMNS")
+            .ok()
+            .and_then(|columns| columns.parse().ok());
         let window = || Some(rustix::termios::tcgetwinsize(stream).ok()?.ws_col.into());
         let width: Option<usize> = columns.or_else(window).filter(|&width| width > 0);
         Terminal {

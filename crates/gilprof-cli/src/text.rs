@@ -35,18 +35,30 @@ pub(crate) fn render(document: &Document, terminal: Terminal) -> String {
 }
 
 fn render_section(section: &Section, width: usize, paint: Paint) -> Vec<String> {
-    let mut lines = Vec::new();
-    if !section.heading.is_empty() {
-        lines.push(String::new());
-        let heading = paint.with(Paint::BOLD, section.heading);
-        let aside = paint.with(Paint::DIM, &section.aside);
-        lines.push(format!("{heading}  {aside}").trim_end().into());
-    }
+    let mut lines = vec![String::new()];
+    lines.extend(heading(section, width, paint));
     lines.extend(facts(&section.facts, width));
     if let Some(rows) = &section.table {
         lines.extend(table(rows, width, paint));
     }
     lines
+}
+
+/// The heading, and beside it or, where there is no room, below it the aside.
+fn heading(section: &Section, width: usize, paint: Paint) -> Vec<String> {
+    let (heading, aside) = (section.heading, section.aside.as_str());
+    let together = wrap::width(heading) + 2 + wrap::width(aside) <= width;
+    let dim = |line: &str| paint.with(Paint::DIM, line);
+    let bold = paint.with(Paint::BOLD, heading);
+    match (heading, aside) {
+        ("", _) => Vec::new(),
+        (_, "") => vec![bold],
+        _ if together => vec![format!("{bold}  {}", dim(aside))],
+        _ => [bold]
+            .into_iter()
+            .chain(wrap(aside, width).iter().map(|line| dim(line)))
+            .collect(),
+    }
 }
 
 /// What stands at the left in one column, and beside it what is told of it.
@@ -100,13 +112,19 @@ mod tests {
         let profile = sample::contended();
         let wide = Terminal { width: 400, ..WIDE };
         let text = text(&profile, wide);
-        assert_eq!(text.lines().next(), Some(profile.verdict().sentence.as_str()));
+        assert_eq!(
+            text.lines().next(),
+            Some(profile.verdict().sentence.as_str())
+        );
     }
 
     #[test]
     fn a_thread_has_a_row_with_its_bar_and_times() {
         let text = text(&sample::contended(), WIDE);
-        let row = text.lines().find(|line| line.starts_with("worker-1")).unwrap();
+        let row = text
+            .lines()
+            .find(|line| line.starts_with("worker-1  █"))
+            .unwrap();
         assert_eq!(
             row.split_whitespace().collect::<Vec<_>>().join(" "),
             "worker-1 ██████▒▒▒▒▒░ 500 ms 50 % 400 ms 40 % 100 ms 10 % 390 ms"
@@ -120,7 +138,10 @@ mod tests {
 
     #[test]
     fn colours_take_no_room() {
-        let colour = Terminal { colour: true, ..WIDE };
+        let colour = Terminal {
+            colour: true,
+            ..WIDE
+        };
         let painted = text(&crowd(), colour);
         assert!(painted.contains('\x1b'));
         assert_eq!(strip(&painted), text(&crowd(), WIDE));
@@ -128,7 +149,13 @@ mod tests {
 
     #[test]
     fn a_terminal_without_unicode_gets_ascii_of_the_same_width() {
-        let ascii = text(&crowd(), Terminal { unicode: false, ..WIDE });
+        let ascii = text(
+            &crowd(),
+            Terminal {
+                unicode: false,
+                ..WIDE
+            },
+        );
         assert!(ascii.is_ascii());
         let widths = |text: &str| text.lines().map(wrap::width).collect::<Vec<_>>();
         assert_eq!(widths(&ascii), widths(&text(&crowd(), WIDE)));
@@ -139,7 +166,10 @@ mod tests {
         let mut parts = sample::contended().into_parts();
         parts.overhead_ns = None;
         let text = text(&Profile::assemble(parts), WIDE);
-        assert!(text.contains("own cost           n/a (not measured)"), "{text}");
+        assert!(
+            text.contains("own cost           n/a (not measured)"),
+            "{text}"
+        );
     }
 
     #[test]

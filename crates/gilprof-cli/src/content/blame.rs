@@ -27,16 +27,30 @@ pub(crate) fn blame(profile: &Profile, labels: &Labels) -> Option<Section> {
     let mut pairs: Vec<&Blame> = profile.blame().iter().collect();
     pairs.sort_by_key(|pair| (Reverse(pair.waiting_ns), pair.waiter, pair.holder));
     let (shown, rest) = pairs.split_at(pairs.len().min(ROWS));
-    let mut rows: Vec<Vec<Cell>> = shown.iter().map(|pair| row(pair, labels, waiting_ns)).collect();
+    let mut rows: Vec<Vec<Cell>> = shown
+        .iter()
+        .map(|pair| row(pair, labels, waiting_ns))
+        .collect();
     if rows.is_empty() {
         return None;
     }
-    let rest_ns = rest.iter().map(|pair| pair.waiting_ns).fold(0, u64::saturating_add);
+    let rest_ns = rest
+        .iter()
+        .map(|pair| pair.waiting_ns)
+        .fold(0, u64::saturating_add);
     let more = format!("… and {} more pairs", count(rest.len() as u64));
     let others = [
         (more, "", rest_ns),
-        (String::from("all"), "← nobody yet (hand-off)", profile.handoff_ns()),
-        (String::from("all"), "← n/a (events lost)", profile.unattributed_ns()),
+        (
+            String::from("all"),
+            "← nobody yet (hand-off)",
+            profile.handoff_ns(),
+        ),
+        (
+            String::from("all"),
+            "← n/a (events lost)",
+            profile.unattributed_ns(),
+        ),
     ];
     for (waiter, holder, other_ns) in others {
         if other_ns > 0 {
@@ -98,7 +112,12 @@ mod tests {
     fn pairs_past_the_last_row_are_summed_in_one_line() {
         let mut parts = sample::contended().into_parts();
         let pair = parts.blame[0].clone();
-        parts.blame = (1..=20).map(|waiter| Blame { waiter, ..pair.clone() }).collect();
+        parts.blame = (1..=20)
+            .map(|waiter| Blame {
+                waiter,
+                ..pair.clone()
+            })
+            .collect();
         let rows = rows(&Profile::assemble(parts));
         assert_eq!(rows[ROWS][0], "… and 8 more pairs".into());
         assert_eq!(rows[ROWS][2], duration(8 * pair.waiting_ns).into());

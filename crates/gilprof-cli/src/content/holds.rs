@@ -21,7 +21,10 @@ const COLUMNS: [Column; 6] = [
 
 /// A row a hold that somebody waited for.
 pub(crate) fn holds(profile: &Profile, labels: &Labels) -> Option<Section> {
-    let costly = profile.holds().iter().filter(|hold| hold.waiter_time_ns > 0);
+    let costly = profile
+        .holds()
+        .iter()
+        .filter(|hold| hold.waiter_time_ns > 0);
     let rows: Vec<Vec<Cell>> = costly.take(ROWS).map(|hold| row(hold, labels)).collect();
     (!rows.is_empty()).then(|| Section {
         heading: "Worst single holds",

@@ -23,7 +23,10 @@ pub(crate) fn honesty(profile: &Profile) -> Section {
     facts.extend(notes.map(|note| ("not covered", note.clone())));
     Section {
         heading: "How this was measured",
-        facts: facts.into_iter().map(|(what, fact)| (what.into(), fact)).collect(),
+        facts: facts
+            .into_iter()
+            .map(|(what, fact)| (what.into(), fact))
+            .collect(),
         ..Section::default()
     }
 }
@@ -86,7 +89,9 @@ fn unaccounted(profile: &Profile) -> String {
 fn sums(profile: &Profile) -> String {
     let broken = profile.imbalances();
     if broken.is_empty() {
-        return String::from("balance: holding + waiting + detached = lifetime, caused + hand-off = waiting");
+        return String::from(
+            "balance: holding + waiting + detached = lifetime, caused + hand-off = waiting",
+        );
     }
     let broken: Vec<String> = broken.iter().map(ToString::to_string).collect();
     format!("do not balance: {}", broken.join("; "))

@@ -81,7 +81,10 @@ mod tests {
     fn threads_of_several_processes_bear_theirs() {
         let mut other = thread(2, "main");
         other.pid = 99;
-        assert_eq!(labels(vec![thread(1, "main"), other]), ["42/main", "99/main"]);
+        assert_eq!(
+            labels(vec![thread(1, "main"), other]),
+            ["42/main", "99/main"]
+        );
     }
 
     #[test]

@@ -57,7 +57,10 @@ pub(crate) fn threads(profile: &Profile, labels: &Labels) -> Option<Section> {
 
 /// The line that stands for threads that are not shown one by one.
 pub(crate) fn more(rest: &[&Thread]) -> String {
-    format!("… and {} more", count(rest.iter().map(|thread| thread.members).sum()))
+    format!(
+        "… and {} more",
+        count(rest.iter().map(|thread| thread.members).sum())
+    )
 }
 
 fn sum(threads: &[&Thread]) -> Thread {
@@ -117,7 +120,10 @@ mod tests {
         let rows = section.table.unwrap().rows;
         assert_eq!(rows.len(), ROWS + 1);
         assert_eq!(rows[ROWS][0], "… and 5 more".into());
-        assert_eq!(rows[ROWS][2], duration(5 * profile.threads()[0].holding_ns).into());
+        assert_eq!(
+            rows[ROWS][2],
+            duration(5 * profile.threads()[0].holding_ns).into()
+        );
     }
 
     fn threads_of(profile: &Profile) -> Section {

@@ -18,7 +18,10 @@ pub(crate) fn verdict(profile: &Profile) -> (String, Tone, Section) {
     let confidence = verdict.confidence.as_str();
     let mut facts = vec![(String::from("confidence"), confidence.into())];
     for evidence in verdict.evidence {
-        facts.push((evidence.what, format!("{}: {}", evidence.value, evidence.meaning)));
+        facts.push((
+            evidence.what,
+            format!("{} — {}", evidence.value, evidence.meaning),
+        ));
     }
     if let Some(advice) = verdict.advice {
         facts.push((String::from("advice"), advice));

@@ -28,7 +28,10 @@ pub(crate) fn table(table: &Table, room: usize, paint: Paint) -> Vec<String> {
     }
     let headings = heading(&table.columns, &shown, &widths);
     let headings = headings.iter().map(|line| paint.with(Paint::DIM, line));
-    let rows = table.rows.iter().map(|row| line(row, &table.columns, &shown, &widths, paint));
+    let rows = table
+        .rows
+        .iter()
+        .map(|row| line(row, &table.columns, &shown, &widths, paint));
     headings.chain(rows).collect()
 }
 
@@ -40,11 +43,20 @@ fn total(shown: &[usize], widths: &[usize]) -> usize {
 /// The width that each column would take.
 fn natural(table: &Table) -> Vec<usize> {
     let of = |at: usize, column: &Column| {
-        let cells = table.rows.iter().filter_map(|row| row.get(at)).map(cell_width);
+        let cells = table
+            .rows
+            .iter()
+            .filter_map(|row| row.get(at))
+            .map(cell_width);
         let headings = column.heading.lines().map(width);
         cells.chain(headings).max().unwrap_or_default()
     };
-    table.columns.iter().enumerate().map(|(at, column)| of(at, column)).collect()
+    table
+        .columns
+        .iter()
+        .enumerate()
+        .map(|(at, column)| of(at, column))
+        .collect()
 }
 
 fn cell_width(cell: &Cell) -> usize {
@@ -57,7 +69,9 @@ fn cell_width(cell: &Cell) -> usize {
 /// Takes from the widest column of text until all fit or none can give more.
 fn shrink(table: &Table, shown: &[usize], widths: &mut [usize], room: usize) {
     while total(shown, widths) > room {
-        let texts = shown.iter().filter(|&&column| table.columns[column].is_text);
+        let texts = shown
+            .iter()
+            .filter(|&&column| table.columns[column].is_text);
         match texts.max_by_key(|&&column| widths[column]) {
             Some(&widest) if widths[widest] > LEAST_TEXT => widths[widest] -= 1,
             _ => return,
@@ -69,7 +83,12 @@ fn shrink(table: &Table, shown: &[usize], widths: &mut [usize], room: usize) {
 fn heading(columns: &[Column], shown: &[usize], widths: &[usize]) -> Vec<String> {
     let (upper, lower): (Vec<&str>, Vec<&str>) = columns
         .iter()
-        .map(|column| column.heading.split_once('\n').unwrap_or(("", column.heading)))
+        .map(|column| {
+            column
+                .heading
+                .split_once('\n')
+                .unwrap_or(("", column.heading))
+        })
         .unzip();
     let line = |parts: &[&str]| {
         join(shown.iter().map(|&at| {
@@ -82,7 +101,13 @@ fn heading(columns: &[Column], shown: &[usize], widths: &[usize]) -> Vec<String>
     lines.chain([line(&lower)]).collect()
 }
 
-fn line(row: &[Cell], columns: &[Column], shown: &[usize], widths: &[usize], paint: Paint) -> String {
+fn line(
+    row: &[Cell],
+    columns: &[Column],
+    shown: &[usize],
+    widths: &[usize],
+    paint: Paint,
+) -> String {
     join(shown.iter().filter_map(|&at| {
         let (text, wide) = match row.get(at)? {
             Cell::Text(text) => {
@@ -131,7 +156,10 @@ mod tests {
                 Column::number("wait\np50", 1),
                 Column::number("max", 0),
             ],
-            rows: vec![row("a-long-name-1", "1 ns", "20 ns"), row("b", "n/a", "n/a")],
+            rows: vec![
+                row("a-long-name-1", "1 ns", "20 ns"),
+                row("b", "n/a", "n/a"),
+            ],
         }
     }
 

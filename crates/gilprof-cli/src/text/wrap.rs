@@ -66,7 +66,10 @@ pub(crate) fn hang(what: &str, column: usize, fact: &str, width: usize) -> Vec<S
     let right = wrap(fact, width.saturating_sub(column + GAP));
     let empty = String::new();
     let line = |at: usize| {
-        let (left, right) = (left.get(at).unwrap_or(&empty), right.get(at).unwrap_or(&empty));
+        let (left, right) = (
+            left.get(at).unwrap_or(&empty),
+            right.get(at).unwrap_or(&empty),
+        );
         let pad = " ".repeat(column.saturating_sub(left.width()) + GAP);
         format!("{left}{pad}{right}").trim_end().to_string()
     };
@@ -116,6 +119,9 @@ mod tests {
 
     #[test]
     fn a_fact_hangs_beside_what_it_tells_of() {
-        assert_eq!(hang("clock", 6, "one two three", 15), ["clock   one two", "        three"]);
+        assert_eq!(
+            hang("clock", 6, "one two three", 15),
+            ["clock   one two", "        three"]
+        );
     }
 }
