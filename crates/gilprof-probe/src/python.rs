@@ -10,22 +10,32 @@ use crate::error::Error;
 
 type Object = *mut c_void;
 
+type GetObject = unsafe extern "C" fn() -> Object;
+type TakeObject = unsafe extern "C" fn(Object);
+type GetInt = unsafe extern "C" fn() -> c_int;
+type TakeInt = unsafe extern "C" fn(c_int);
+type GetText = unsafe extern "C" fn() -> *const c_char;
+type Lookup = unsafe extern "C" fn(*const c_char) -> Object;
+type Call = unsafe extern "C" fn(Object, Object) -> Object;
+type AsDouble = unsafe extern "C" fn(Object) -> c_double;
+type Act = unsafe extern "C" fn();
+
 /// CPython's functions, as this process has them.
 #[derive(Clone, Copy, Debug)]
 pub struct Python {
-    save_thread: unsafe extern "C" fn() -> Object,
-    restore_thread: unsafe extern "C" fn(Object),
-    ensure: unsafe extern "C" fn() -> c_int,
-    release: unsafe extern "C" fn(c_int),
-    this_thread_state: unsafe extern "C" fn() -> Object,
-    current_state: unsafe extern "C" fn() -> Object,
-    is_initialized: unsafe extern "C" fn() -> c_int,
-    version: unsafe extern "C" fn() -> *const c_char,
-    sys_object: unsafe extern "C" fn(*const c_char) -> Object,
-    call: unsafe extern "C" fn(Object, Object) -> Object,
-    as_double: unsafe extern "C" fn(Object) -> c_double,
-    decref: unsafe extern "C" fn(Object),
-    clear_error: unsafe extern "C" fn(),
+    save_thread: GetObject,
+    restore_thread: TakeObject,
+    ensure: GetInt,
+    release: TakeInt,
+    this_thread_state: GetObject,
+    current_state: GetObject,
+    is_initialized: GetInt,
+    version: GetText,
+    sys_object: Lookup,
+    call: Call,
+    as_double: AsDouble,
+    decref: TakeObject,
+    clear_error: Act,
 }
 
 /// The address of a function that some module of this process exports.
@@ -45,11 +55,11 @@ fn current_state_name() -> &'static CStr {
 }
 
 macro_rules! function {
-    ($name:expr) => {{
+    ($name:expr, $type:ty) => {{
         let address = symbol($name).ok_or_else(|| missing($name))?;
-        // SAFETY: CPython declares the function with the type of the field
-        // it is assigned to, in all versions since 3.5.
-        unsafe { transmute::<*mut c_void, _>(address) }
+        // SAFETY: CPython declares the function with this type, in all
+        // versions since 3.5.
+        unsafe { transmute::<*mut c_void, $type>(address) }
     }};
 }
 
@@ -67,19 +77,19 @@ impl Python {
     /// [`Error::Unsupported`] where there is none, or it is not running.
     pub fn find() -> Result<Self, Error> {
         let python = Python {
-            save_thread: function!(c"PyEval_SaveThread"),
-            restore_thread: function!(c"PyEval_RestoreThread"),
-            ensure: function!(c"PyGILState_Ensure"),
-            release: function!(c"PyGILState_Release"),
-            this_thread_state: function!(c"PyGILState_GetThisThreadState"),
-            current_state: function!(current_state_name()),
-            is_initialized: function!(c"Py_IsInitialized"),
-            version: function!(c"Py_GetVersion"),
-            sys_object: function!(c"PySys_GetObject"),
-            call: function!(c"PyObject_CallObject"),
-            as_double: function!(c"PyFloat_AsDouble"),
-            decref: function!(c"Py_DecRef"),
-            clear_error: function!(c"PyErr_Clear"),
+            save_thread: function!(c"PyEval_SaveThread", GetObject),
+            restore_thread: function!(c"PyEval_RestoreThread", TakeObject),
+            ensure: function!(c"PyGILState_Ensure", GetInt),
+            release: function!(c"PyGILState_Release", TakeInt),
+            this_thread_state: function!(c"PyGILState_GetThisThreadState", GetObject),
+            current_state: function!(current_state_name(), GetObject),
+            is_initialized: function!(c"Py_IsInitialized", GetInt),
+            version: function!(c"Py_GetVersion", GetText),
+            sys_object: function!(c"PySys_GetObject", Lookup),
+            call: function!(c"PyObject_CallObject", Call),
+            as_double: function!(c"PyFloat_AsDouble", AsDouble),
+            decref: function!(c"Py_DecRef", TakeObject),
+            clear_error: function!(c"PyErr_Clear", Act),
         };
         // SAFETY: may be called at any time (C API, Py_IsInitialized).
         match unsafe { (python.is_initialized)() } {

@@ -75,7 +75,10 @@ fn the_model_finds_a_writer_that_publishes_too_early() {
             writer.1.store(7, Ordering::Relaxed);
         });
         if words.2.load(Ordering::Acquire) == 1 {
-            let pair = (words.0.load(Ordering::Relaxed), words.1.load(Ordering::Relaxed));
+            let pair = (
+                words.0.load(Ordering::Relaxed),
+                words.1.load(Ordering::Relaxed),
+            );
             assert_eq!(pair, (7, 7), "torn");
         }
         thread.join().unwrap();
@@ -134,14 +137,13 @@ fn no_ended_thread_is_lost_between_two_that_push_and_one_that_takes() {
             .map(|slot| {
                 let inbox = Arc::clone(&inbox);
                 thread::spawn(move || {
-                    let pushed = inbox.0.fetch_update(
-                        Ordering::AcqRel,
-                        Ordering::Relaxed,
-                        |first| {
-                            inbox.1[slot].store(first, Ordering::Relaxed);
-                            Some(slot as u64 + 1)
-                        },
-                    );
+                    let pushed =
+                        inbox
+                            .0
+                            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |first| {
+                                inbox.1[slot].store(first, Ordering::Relaxed);
+                                Some(slot as u64 + 1)
+                            });
                     assert!(pushed.is_ok());
                 })
             })
@@ -156,7 +158,9 @@ fn no_ended_thread_is_lost_between_two_that_push_and_one_that_takes() {
             taken
         };
         let first = take();
-        pushers.into_iter().for_each(|thread| thread.join().unwrap());
+        pushers
+            .into_iter()
+            .for_each(|thread| thread.join().unwrap());
         assert_eq!(first + take(), 2);
     });
 }

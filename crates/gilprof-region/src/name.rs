@@ -52,7 +52,7 @@ impl NameCell {
         fence(Ordering::Acquire);
         let after = self.sequence.load(Ordering::Relaxed);
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        (before == after && before % 2 == 0).then_some(text)
+        (before == after && before.is_multiple_of(2)).then_some(text)
     }
 
     /// The name; empty where none was written, or where its writer was killed

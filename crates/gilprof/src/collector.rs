@@ -18,7 +18,9 @@ pub(crate) struct Collector {
 impl Collector {
     /// Folds all events that were posted since the last time; says how many.
     pub(crate) fn drain(&mut self, region: &Region) -> u64 {
-        (0..region.gils()).map(|gil| self.drain_gil(region, gil, None)).sum()
+        (0..region.gils())
+            .map(|gil| self.drain_gil(region, gil, None))
+            .sum()
     }
 
     fn drain_gil(&mut self, region: &Region, gil: u32, until: Option<u64>) -> u64 {
@@ -85,6 +87,7 @@ impl Collector {
             mode: Mode::Exact,
             clock: recording.clock.kind(),
             started_at: recording.started_unix_ns,
+            start_ns: recording.started_ns,
             wall_ns: cut.at_ns.saturating_sub(recording.started_ns),
             switch_interval_ns: recording.switch_interval_ns,
             events,

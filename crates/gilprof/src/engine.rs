@@ -71,7 +71,10 @@ pub(crate) fn engine() -> &'static Engine {
             _ => (),
         }
         let fresh = Box::into_raw(Box::new(Engine::new(pid)));
-        if ENGINE.compare_exchange(pointer, fresh, SeqCst, SeqCst).is_err() {
+        if ENGINE
+            .compare_exchange(pointer, fresh, SeqCst, SeqCst)
+            .is_err()
+        {
             // SAFETY: nobody else has seen `fresh`.
             drop(unsafe { Box::from_raw(fresh) });
         }

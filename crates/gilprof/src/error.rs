@@ -24,7 +24,9 @@ pub enum Error {
         allowed: String,
     },
     /// A profiler runs already, with other options.
-    #[error("a profiler already runs in this process with {running}; {asked} was asked for: stop it first, or leave the options out")]
+    #[error(
+        "a profiler already runs in this process with {running}; {asked} was asked for: stop it first, or leave the options out"
+    )]
     OtherOptions {
         /// The options it runs with.
         running: String,

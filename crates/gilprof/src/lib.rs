@@ -27,12 +27,12 @@ mod shared;
 pub use error::Error;
 pub use measure::{Measure, Measured};
 pub use options::{ClockChoice, Options};
-pub use session::{Builder, Profiler, Session};
+pub use session::{Builder, Profiler, Session, snapshot};
 pub use shared::{Listener, SharedSession, VARIABLE};
 
 pub use gilprof_core as core;
 pub use gilprof_core::{Ended, Profile, Verdict, Window};
-pub use gilprof_probe::{KnownThread, Readings, is_running, name_this_thread, verify};
+pub use gilprof_probe::{KnownThread, is_running, name_this_thread};
 pub use gilprof_region::Reading;
 
 /// What a process must do around a fork. CPython calls hooks registered with

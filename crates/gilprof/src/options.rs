@@ -99,7 +99,11 @@ impl FromStr for Options {
         let mut options = Options::default();
         for part in text.split(',').filter(|part| !part.is_empty()) {
             let (option, value) = part.split_once('=').ok_or_else(|| {
-                refuse(part, "", "options are written name=value, with commas between")
+                refuse(
+                    part,
+                    "",
+                    "options are written name=value, with commas between",
+                )
             })?;
             options.set(option.trim(), value.trim())?;
         }
@@ -113,7 +117,11 @@ impl fmt::Display for Options {
             ClockChoice::Auto => "auto",
             ClockChoice::Monotonic => "monotonic",
         };
-        write!(f, "threads={},ring={},clock={clock}", self.threads, self.ring)
+        write!(
+            f,
+            "threads={},ring={},clock={clock}",
+            self.threads, self.ring
+        )
     }
 }
 

@@ -22,6 +22,8 @@ const CALM: Duration = Duration::from_millis(10);
 const IDLE: Duration = Duration::from_millis(50);
 const MANY: u64 = 16_384;
 const FEW: u64 = 64;
+/// How many turns check that the hooks are still in place.
+const VERIFIED_TURNS: u64 = 20;
 
 /// What a region was found to hold, and who wants to hear of it.
 #[derive(Debug)]
@@ -123,7 +125,13 @@ impl Drop for Reader {
 }
 
 fn run(followed: &Mutex<Followed>, stopped: &Receiver<()>) {
-    loop {
+    for turn in 0_u64.. {
+        // A call that the dynamic linker was resolving while the hooks were
+        // installed ends within the first few turns and undoes one of them.
+        if turn < VERIFIED_TURNS
+            // Without its pages nothing can be put back; the numbers show it.
+            && let Err(_unverified) = gilprof_probe::verify()
+        {}
         let pause = lock(followed).turn();
         if stopped.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
             return;

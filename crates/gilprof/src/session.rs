@@ -150,6 +150,15 @@ impl Session {
     }
 }
 
+/// The profile of the whole recording that is on, whoever started it, from its
+/// start to now. May be called with or without the GIL.
+///
+/// # Errors
+/// [`Error::NotRunning`] where nothing is recorded.
+pub fn snapshot() -> Result<Profile, Error> {
+    python()?.detached(|| engine().profile())
+}
+
 impl Drop for Session {
     fn drop(&mut self) {
         if self.open

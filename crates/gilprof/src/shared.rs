@@ -110,9 +110,7 @@ impl SharedSession {
         let (path, options) = split(variable)?;
         let region = open(path)?;
         if !region.claim_for(std::process::id()) {
-            return Err(Error::Taken {
-                pid: region.recording().pid,
-            });
+            return Err(taken(&region));
         }
         // Hooks may return into it for as long as the process lives.
         let region: &'static Region = Box::leak(Box::new(region));
@@ -131,13 +129,25 @@ impl Drop for SharedSession {
     }
 }
 
+/// Another process records into the region; or this one did, before it became
+/// another program (exec): then what was recorded ends here.
+fn taken(region: &Region) -> Error {
+    let pid = region.recording().pid;
+    if pid == std::process::id() && matches!(region.phase(), Ok(Phase::Running)) {
+        region.stop(region.clock().now_ns());
+    }
+    Error::Taken { pid }
+}
+
 fn split(variable: &str) -> Result<(&str, Options), Error> {
     let (region, options) = variable.split_once(',').unwrap_or((variable, ""));
-    let path = region.strip_prefix("region=").ok_or_else(|| Error::Option {
-        option: VARIABLE.into(),
-        value: variable.into(),
-        allowed: String::from("region=PATH, then other options, with commas between"),
-    })?;
+    let path = region
+        .strip_prefix("region=")
+        .ok_or_else(|| Error::Option {
+            option: VARIABLE.into(),
+            value: variable.into(),
+            allowed: String::from("region=PATH, then other options, with commas between"),
+        })?;
     Ok((path, options.parse()?))
 }
 
