@@ -17,7 +17,7 @@ pub struct Blame {
     /// Time in ns the one waited while the other held; exact.
     pub waiting_ns: u64,
     /// How many waits of the one overlapped holds of the other. In the row of a
-    /// group, a wait counts once for each member it overlapped.
+    /// group, a wait may count once for each member it overlapped.
     pub waits: u64,
     /// The most ns of a single wait that the other's holds took; exact, but in a
     /// difference of profiles that of the whole recording.

@@ -36,8 +36,9 @@ pub enum EventKind {
     /// another thread to take the GIL. It lies at the start of the thread's last
     /// detached interval.
     SwitchWait = 5,
-    /// The thread ended at `time_ns`, which may lie before events already seen but
-    /// not before the thread's own. It may end a wait that never gets the GIL.
+    /// The thread ended at `time_ns`, which may lie before events already seen where
+    /// the thread was detached. It may end a wait that never gets the GIL: such a
+    /// wait lasts until the latest event.
     ThreadEnd = 6,
     /// The row of this ended thread goes into the group row whose id is `time_ns`.
     Fold = 7,

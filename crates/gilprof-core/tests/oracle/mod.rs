@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 use gilprof_core::{Event, EventKind, FLAG_REQUESTED};
 use proptest::prelude::*;
 
+/// Ids of groups begin here.
+pub const GROUPS: u64 = 1 << 40;
+
 /// What a random choice makes happen: an event, or a loss of events.
 #[derive(Clone, Copy, Debug)]
 pub enum Step {
@@ -175,7 +178,7 @@ impl Writer {
 
     fn fold(&mut self) {
         if let Some((id, slot)) = self.ended.pop() {
-            let group = 1 << 40 | u64::from(id % 2);
+            let group = GROUPS + u64::from(id % 2);
             self.post(slot.into(), id, EventKind::Fold, group);
         }
     }
@@ -212,7 +215,7 @@ pub enum Doing {
     Detached,
 }
 
-/// One interval of one thread. Holder 0 holds where the holder is not known.
+/// One interval of one thread. Thread 0 holds where the holder is not known.
 #[derive(Clone, Copy, Debug)]
 pub struct Interval {
     pub thread: u64,
@@ -371,6 +374,8 @@ impl Oracle {
         let from = match self.open.get_mut(&thread) {
             Some((Doing::Detached, since)) => {
                 *since += spent;
+                // The wait was over when it was posted, so this time has been reached.
+                self.time = self.time.max(*since);
                 *since - spent
             }
             _ => {
@@ -383,14 +388,12 @@ impl Oracle {
                 last.from - spent
             }
         };
-        // At the front, so that indices and the order of the others hold.
-        let interval = Interval {
+        self.intervals.push(Interval {
             thread,
             doing: Doing::Switching,
             from,
             to: from + spent,
-        };
-        self.intervals.push(interval);
+        });
     }
 
     pub fn name(&self, thread: u64) -> u64 {
