@@ -1,1 +1,95 @@
-//! Placeholder.
+//! `gilprof._native`: the Python face of the crate `gilprof`. It converts and
+//! computes nothing.
+
+mod distribution;
+mod error;
+mod text;
+
+mod rows;
+mod verdict;
+
+mod profile;
+mod query;
+
+mod measure;
+mod session;
+mod shared;
+
+use std::ffi::OsString;
+
+use pyo3::prelude::*;
+
+/// The compiled part of gilprof.
+#[pymodule(gil_used = true)]
+mod _native {
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use crate::distribution::Distribution;
+    #[pymodule_export]
+    use crate::measure::{Measure, ProcessMeasure, measure};
+    #[pymodule_export]
+    use crate::profile::{Profile, load, merge, profile_from_json};
+    #[pymodule_export]
+    use crate::query::{Query, Row, Rows};
+    #[pymodule_export]
+    use crate::rows::{Blame, Gil, Hold, Thread};
+    #[pymodule_export]
+    use crate::session::{Session, snapshot};
+    #[pymodule_export]
+    use crate::shared::SharedSession;
+    #[pymodule_export]
+    use crate::verdict::{Evidence, Verdict};
+    #[pymodule_export]
+    use crate::{
+        after_fork_in_child, after_fork_in_parent, before_fork, cli_main, is_running,
+        name_this_thread, name_thread,
+    };
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}
+
+/// Whether this process is being recorded.
+#[pyfunction]
+fn is_running() -> bool {
+    gilprof::is_running()
+}
+
+/// Names the calling thread in the recording that is on.
+#[pyfunction]
+fn name_this_thread(name: &str) {
+    gilprof::name_this_thread(name);
+}
+
+/// Names a living thread of the recording that is on; says whether it is in it.
+#[pyfunction]
+fn name_thread(native_id: u32, name: &str) -> bool {
+    gilprof::name_thread(native_id, name)
+}
+
+/// Before a fork, in the parent.
+#[pyfunction]
+fn before_fork(py: Python<'_>) {
+    py.detach(gilprof::fork::before);
+}
+
+/// After a fork, in the parent.
+#[pyfunction]
+fn after_fork_in_parent(py: Python<'_>) {
+    py.detach(gilprof::fork::after_in_parent);
+}
+
+/// After a fork, in the child.
+#[pyfunction]
+fn after_fork_in_child(py: Python<'_>) {
+    py.detach(gilprof::fork::after_in_child);
+}
+
+/// Runs the command line; gives its exit status.
+#[pyfunction]
+fn cli_main(py: Python<'_>, arguments: Vec<OsString>) -> i32 {
+    py.detach(|| gilprof_cli::main(arguments))
+}

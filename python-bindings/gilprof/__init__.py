@@ -1,0 +1,95 @@
+"""gilprof: who holds the GIL while others wait?
+
+Records every acquire, wait and release of the GIL by every thread, exactly, in the
+process it is imported in:
+
+    import gilprof
+
+    with gilprof.profile() as p:
+        work()
+    print(p.verdict)
+
+Importing it patches nothing and starts no thread.
+"""
+
+from gilprof import _platform
+from gilprof._errors import (
+    Error,
+    FormatError,
+    NotRunningError,
+    OptionError,
+    UnsupportedError,
+)
+from gilprof._recording import is_running, profile, snapshot, start, stop
+
+TYPE_CHECKING = False
+if TYPE_CHECKING or _platform.unsupported() is None:
+    from gilprof._native import (
+        Blame,
+        Distribution,
+        Evidence,
+        Gil,
+        Hold,
+        Measure,
+        ProcessMeasure,
+        Profile,
+        Query,
+        Row,
+        Rows,
+        Thread,
+        Verdict,
+        __version__,
+        load,
+        measure,
+        merge,
+    )
+else:
+    from gilprof._unsupported import (
+        Blame,
+        Distribution,
+        Evidence,
+        Gil,
+        Hold,
+        Measure,
+        ProcessMeasure,
+        Profile,
+        Query,
+        Row,
+        Rows,
+        Thread,
+        Verdict,
+        __version__,
+        load,
+        measure,
+        merge,
+    )
+
+__all__ = [
+    "Blame",
+    "Distribution",
+    "Error",
+    "Evidence",
+    "FormatError",
+    "Gil",
+    "Hold",
+    "Measure",
+    "NotRunningError",
+    "OptionError",
+    "ProcessMeasure",
+    "Profile",
+    "Query",
+    "Row",
+    "Rows",
+    "Thread",
+    "UnsupportedError",
+    "Verdict",
+    "__version__",
+    "is_running",
+    "load",
+    "measure",
+    "merge",
+    "profile",
+    "snapshot",
+    "start",
+    "stop",
+]

@@ -1,0 +1,67 @@
+"""Records the program that `gilprof run` has started.
+
+`gilprof.pth` imports this at the start of every Python that finds GILPROF in its
+environment. Whatever goes wrong in here, the program runs.
+"""
+
+import os
+
+#: Set to 1 by `gilprof run --require`.
+_REQUIRE = "GILPROF_REQUIRE"
+
+
+def _main() -> None:
+    value = os.environ.get("GILPROF", "")
+    if not value.startswith("region="):
+        return
+    from gilprof import _platform
+    from gilprof._errors import UnsupportedError
+
+    try:
+        _start(value)
+    except UnsupportedError as error:
+        _refuse(str(error))
+    except ImportError as error:
+        # A subinterpreter is in a process that has its answer already.
+        if not _platform.is_subinterpreter(str(error)):
+            _refuse(_platform.unsupported() or str(error))
+
+
+def _start(value: str) -> None:
+    from gilprof import _native
+
+    # Does not return if this Python must not or cannot be recorded, so that
+    # nothing else is touched then.
+    session = _native.SharedSession(value, [])
+
+    import atexit
+
+    from gilprof import _fork, _names
+
+    _names.watch()
+    _names.refresh()
+    _fork.watch()
+    atexit.register(_stop, session)
+
+
+def _stop(session: object) -> None:
+    from gilprof import _names
+
+    _names.refresh()
+    session.stop()  # type: ignore[attr-defined]
+
+
+def _refuse(reason: str) -> None:
+    """With --require, ends the process before the program runs."""
+    if os.environ.get(_REQUIRE) == "1":
+        import sys
+
+        print(f"gilprof: {reason}", file=sys.stderr, flush=True)
+        os._exit(2)
+
+
+try:
+    _main()
+except Exception:
+    # `gilprof run` tells its user that nothing came.
+    pass

@@ -1,0 +1,66 @@
+"""Stands in for the compiled part where that does not load: says why when used."""
+
+from gilprof import _platform
+from gilprof._errors import UnsupportedError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def _refuse() -> UnsupportedError:
+    return UnsupportedError(_platform.unsupported() or "the compiled part of gilprof is missing")
+
+
+def load(*arguments: "Any", **options: "Any") -> "Any":
+    raise _refuse()
+
+
+measure = merge = load
+
+
+class _Missing:
+    def __new__(cls, *arguments: "Any", **options: "Any") -> "Any":
+        raise _refuse()
+
+
+class Blame(_Missing): ...
+
+
+class Distribution(_Missing): ...
+
+
+class Evidence(_Missing): ...
+
+
+class Gil(_Missing): ...
+
+
+class Hold(_Missing): ...
+
+
+class Measure(_Missing): ...
+
+
+class ProcessMeasure(_Missing): ...
+
+
+class Profile(_Missing): ...
+
+
+class Query(_Missing): ...
+
+
+class Row(_Missing): ...
+
+
+class Rows(_Missing): ...
+
+
+class Thread(_Missing): ...
+
+
+class Verdict(_Missing): ...
+
+
+__version__ = "0"

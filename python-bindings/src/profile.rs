@@ -1,0 +1,360 @@
+//! Profiles.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use gilprof::core::{self, Clock, Ended, Mode};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyTuple};
+
+use crate::error::{Failure, Result, damaged, file_error, in_file};
+use crate::query::Query;
+use crate::rows::{Blame, Gil, Hold, Thread};
+use crate::text::seconds;
+use crate::verdict::Verdict;
+
+/// All that is known of a recording at one instant.
+#[pyclass(frozen, module = "gilprof")]
+pub(crate) struct Profile {
+    inner: Arc<core::Profile>,
+    tables: PyOnceLock<Tables>,
+}
+
+/// The rows as Python objects, made when the first of them is asked for.
+struct Tables {
+    threads: Py<PyTuple>,
+    gils: Py<PyTuple>,
+    blame: Py<PyTuple>,
+    holds: Py<PyTuple>,
+}
+
+impl From<core::Profile> for Profile {
+    fn from(inner: core::Profile) -> Self {
+        Profile {
+            inner: Arc::new(inner),
+            tables: PyOnceLock::new(),
+        }
+    }
+}
+
+impl Profile {
+    fn tables(&self, py: Python<'_>) -> PyResult<&Tables> {
+        self.tables
+            .get_or_try_init(py, || Tables::new(py, &self.inner))
+    }
+}
+
+impl Tables {
+    fn new(py: Python<'_>, profile: &core::Profile) -> PyResult<Self> {
+        let threads = profile.threads().iter().map(|row| Thread::new(py, row));
+        let threads: Vec<Py<Thread>> = threads.collect::<PyResult<_>>()?;
+        let by_id: HashMap<u64, &Py<Thread>> = threads.iter().map(|t| (t.get().id, t)).collect();
+        let thread = |id: u64| {
+            let found = by_id
+                .get(&id)
+                .ok_or_else(|| damaged(format!("no thread has id {id}")));
+            found.map(|thread| thread.clone_ref(py))
+        };
+        let blame = profile.blame().iter().map(|row| {
+            Ok(Blame {
+                waiter: thread(row.waiter)?,
+                holder: thread(row.holder)?,
+                gil: row.gil,
+                waiting_ns: row.waiting_ns,
+                waits: row.waits,
+                longest_ns: row.longest_ns,
+            })
+        });
+        let holds = profile.holds().iter().map(|row| {
+            Ok(Hold {
+                thread: thread(row.thread)?,
+                gil: row.gil,
+                start_ns: row.start_ns,
+                duration_ns: row.duration_ns,
+                waiters_start: row.waiters_start,
+                waiters_max: row.waiters_max,
+                waiter_time_ns: row.waiter_time_ns,
+                requested: row.requested,
+            })
+        });
+        let gils = profile.gils().iter().map(|row| Gil::new(py, row));
+        Ok(Tables {
+            blame: tuple(py, blame)?,
+            holds: tuple(py, holds)?,
+            gils: tuple(py, gils)?,
+            threads: tuple(py, threads.iter().map(|thread| Ok(thread.clone_ref(py))))?,
+        })
+    }
+}
+
+fn tuple<'py, T: IntoPyObject<'py>>(
+    py: Python<'py>,
+    rows: impl Iterator<Item = PyResult<T>>,
+) -> PyResult<Py<PyTuple>> {
+    let rows: Vec<T> = rows.collect::<PyResult<_>>()?;
+    Ok(PyTuple::new(py, rows)?.unbind())
+}
+
+#[pymethods]
+impl Profile {
+    /// Name of the recording, unlike that of any other.
+    #[getter]
+    fn recording(&self) -> &str {
+        self.inner.recording()
+    }
+
+    /// The recorded process.
+    #[getter]
+    fn pid(&self) -> u32 {
+        self.inner.pid()
+    }
+
+    /// Version of the recorded Python, as in "3.12.1".
+    #[getter]
+    fn python(&self) -> &str {
+        self.inner.python()
+    }
+
+    /// How the numbers were got: "exact".
+    #[getter]
+    fn mode(&self) -> &'static str {
+        match self.inner.mode() {
+            Mode::Exact => "exact",
+        }
+    }
+
+    /// The clock durations were measured with: "tsc" or "monotonic".
+    #[getter]
+    fn clock(&self) -> &'static str {
+        match self.inner.clock() {
+            Clock::Tsc => "tsc",
+            Clock::Monotonic => "monotonic",
+        }
+    }
+
+    /// Begin of the recording, ns since 1970 (UTC).
+    #[getter]
+    fn started_at(&self) -> u64 {
+        self.inner.started_at()
+    }
+
+    /// Begin of the recording on its own clock, which Hold.start_ns is on too.
+    #[getter]
+    fn start_ns(&self) -> u64 {
+        self.inner.start_ns()
+    }
+
+    /// Duration of the recording.
+    #[getter]
+    fn wall_ns(&self) -> u64 {
+        self.inner.wall_ns()
+    }
+
+    /// Python's switch interval.
+    #[getter]
+    fn switch_interval_ns(&self) -> u64 {
+        self.inner.switch_interval_ns()
+    }
+
+    /// How many events were folded into blame and history.
+    #[getter]
+    fn events(&self) -> u64 {
+        self.inner.events()
+    }
+
+    /// How many events were lost: times stay exact, blame and history lack them.
+    #[getter]
+    fn dropped(&self) -> u64 {
+        self.inner.dropped()
+    }
+
+    /// What the recording cost, in threads' time; None where not known.
+    #[getter]
+    fn overhead_ns(&self) -> Option<u64> {
+        self.inner.overhead_ns()
+    }
+
+    /// Threads there was no room for: they are in no row.
+    #[getter]
+    fn unaccounted_threads(&self) -> u64 {
+        self.inner.unaccounted_threads()
+    }
+
+    /// How the recording had ended: "running" (it had not), "stopped", "exited"
+    /// or "killed".
+    #[getter]
+    fn ended_how(&self) -> &'static str {
+        match self.inner.ended_how() {
+            Ended::Running => "running",
+            Ended::Stopped => "stopped",
+            Ended::Exited => "exited",
+            Ended::Killed => "killed",
+        }
+    }
+
+    /// What the profile does not cover, a sentence each.
+    #[getter]
+    fn notes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.inner.notes())
+    }
+
+    /// What each thread did.
+    #[getter]
+    fn threads(&self, py: Python<'_>) -> PyResult<Py<PyTuple>> {
+        Ok(self.tables(py)?.threads.clone_ref(py))
+    }
+
+    /// What each GIL went through.
+    #[getter]
+    fn gils(&self, py: Python<'_>) -> PyResult<Py<PyTuple>> {
+        Ok(self.tables(py)?.gils.clone_ref(py))
+    }
+
+    /// Who waited for whom.
+    #[getter]
+    fn blame(&self, py: Python<'_>) -> PyResult<Py<PyTuple>> {
+        Ok(self.tables(py)?.blame.clone_ref(py))
+    }
+
+    /// The holds that cost the others most, worst first.
+    #[getter]
+    fn holds(&self, py: Python<'_>) -> PyResult<Py<PyTuple>> {
+        Ok(self.tables(py)?.holds.clone_ref(py))
+    }
+
+    /// Time threads had a GIL, summed over the threads.
+    #[getter]
+    fn holding_ns(&self) -> u64 {
+        self.inner.holding_ns()
+    }
+
+    /// Time threads wanted the GIL and had not got it, summed over the threads.
+    #[getter]
+    fn waiting_ns(&self) -> u64 {
+        self.inner.waiting_ns()
+    }
+
+    /// The part of waiting_ns in which nobody held the GIL.
+    #[getter]
+    fn handoff_ns(&self) -> u64 {
+        self.inner.handoff_ns()
+    }
+
+    /// The part of waiting_ns in which another thread held the GIL.
+    #[getter]
+    fn caused_ns(&self) -> u64 {
+        self.inner.caused_ns()
+    }
+
+    /// The part of waiting_ns that is neither blamed on a holder nor hand-off.
+    #[getter]
+    fn unattributed_ns(&self) -> u64 {
+        self.inner.unattributed_ns()
+    }
+
+    /// waiting / (waiting + holding), in 0.0..=1.0; None where there was neither.
+    #[getter]
+    fn contention(&self) -> Option<f64> {
+        self.inner.contention()
+    }
+
+    /// Whether the GIL is the problem.
+    #[getter]
+    fn verdict(&self, py: Python<'_>) -> PyResult<Verdict> {
+        Verdict::new(py, self.inner.verdict())
+    }
+
+    /// Asks the profile for rows.
+    fn query(&self) -> Query {
+        Query::new(&self.inner)
+    }
+
+    /// The sums that do not balance, a sentence each: none, unless gilprof or the
+    /// file is broken.
+    fn imbalances(&self) -> Vec<String> {
+        self.inner
+            .imbalances()
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    /// The profile as JSON.
+    fn to_json(&self, py: Python<'_>) -> Result<String> {
+        Ok(py.detach(|| self.inner.to_json())?)
+    }
+
+    /// Writes the profile to a file, as JSON.
+    fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
+        let json = self.to_json(py)?;
+        let written = py.detach(|| std::fs::write(&path, json));
+        written.map_err(|error| file_error(&path, &error))
+    }
+
+    /// What happened between two profiles of one recording.
+    fn __sub__(&self, py: Python<'_>, earlier: &Self) -> Result<Self> {
+        Ok(py.detach(|| self.inner.difference(&earlier.inner))?.into())
+    }
+
+    fn __eq__(&self, other: &Self) -> bool {
+        self.inner == other.inner
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (String,))> {
+        let make = py.import("gilprof._native")?.getattr("profile_from_json")?;
+        Ok((make, (self.to_json(py)?,)))
+    }
+
+    fn __copy__(this: Py<Self>) -> Py<Self> {
+        this
+    }
+
+    fn __deepcopy__<'py>(this: Py<Self>, _memo: &Bound<'py, PyDict>) -> Py<Self> {
+        this
+    }
+
+    fn __repr__(&self) -> String {
+        format!(
+            "<Profile wall={} holding={} waiting={} threads={} dropped={}>",
+            seconds(self.inner.wall_ns()),
+            seconds(self.inner.holding_ns()),
+            seconds(self.inner.waiting_ns()),
+            self.inner.threads().len(),
+            self.inner.dropped(),
+        )
+    }
+}
+
+/// Reads a profile that was saved.
+#[pyfunction]
+#[pyo3(signature = (path, /))]
+pub(crate) fn load(py: Python<'_>, path: PathBuf) -> PyResult<Profile> {
+    let bytes = py.detach(|| std::fs::read(&path));
+    let bytes = bytes.map_err(|error| file_error(&path, &error))?;
+    let text = String::from_utf8_lossy(&bytes);
+    let profile = py.detach(|| core::Profile::from_json(&text));
+    profile
+        .map(Profile::from)
+        .map_err(|error| in_file(&path, Failure::from(error)))
+}
+
+/// The profile that to_json wrote.
+#[pyfunction]
+#[pyo3(signature = (text, /))]
+pub(crate) fn profile_from_json(py: Python<'_>, text: &str) -> Result<Profile> {
+    Ok(py.detach(|| core::Profile::from_json(text))?.into())
+}
+
+/// Several profiles as one: sums, distributions and blame add up, and each
+/// thread keeps its row.
+#[pyfunction]
+#[pyo3(signature = (*profiles))]
+pub(crate) fn merge(py: Python<'_>, profiles: Vec<Py<Profile>>) -> Result<Profile> {
+    let inner = profiles
+        .iter()
+        .map(|one| core::Profile::clone(&one.get().inner));
+    let inner: Vec<core::Profile> = inner.collect();
+    Ok(py.detach(|| core::Profile::merge(&inner))?.into())
+}

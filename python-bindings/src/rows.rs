@@ -1,0 +1,240 @@
+//! The rows of a profile.
+
+use gilprof::core;
+use pyo3::prelude::*;
+
+use crate::distribution::Distribution;
+use crate::text::{duration, seconds};
+
+/// What one thread did, or what a group of ended threads did together.
+///
+/// holding_ns + waiting_ns + detached_ns == lifetime_ns.
+#[pyclass(frozen, get_all, module = "gilprof")]
+#[derive(Debug)]
+pub(crate) struct Thread {
+    /// gilprof's number of the thread, never reused within a recording.
+    pub(crate) id: u64,
+    /// The kernel's number; None for a group, or where not known.
+    native_id: Option<u32>,
+    /// Its name, as Python knows it; for a group, what the names have in common.
+    pub(crate) name: String,
+    /// Whether it has ended.
+    ended: bool,
+    /// 1, or how many ended threads this row stands for.
+    members: u64,
+    /// Its process.
+    pid: u32,
+    /// Index of the GIL it used last.
+    gil: u32,
+    /// Time it was observed.
+    lifetime_ns: u64,
+    /// Time it had the GIL.
+    holding_ns: u64,
+    /// Time it wanted the GIL and had not got it.
+    waiting_ns: u64,
+    /// Time it did not want the GIL.
+    detached_ns: u64,
+    /// The part of waiting_ns in which nobody held the GIL.
+    handoff_ns: u64,
+    /// Waiting of other threads while this one held the GIL.
+    caused_ns: u64,
+    /// How often it got the GIL.
+    acquisitions: u64,
+    /// How often it got the GIL after a wait.
+    contended: u64,
+    /// How often it began to wait.
+    waits: u64,
+    /// How often its wait timed out and it asked the holder to let go.
+    drop_requests: u64,
+    /// The part of waiting_ns spent after a release until another had taken the GIL.
+    switch_wait_ns: u64,
+    /// Its state when the profile was taken.
+    state: &'static str,
+    /// Durations of its holds that have ended.
+    hold: Py<Distribution>,
+    /// Durations of its waits that have ended.
+    wait: Py<Distribution>,
+    /// For each of those waits, the part in which nobody held the GIL.
+    handoff: Py<Distribution>,
+}
+
+impl Thread {
+    pub(crate) fn new(py: Python<'_>, row: &core::Thread) -> PyResult<Py<Self>> {
+        let thread = Thread {
+            id: row.id,
+            native_id: row.native_id,
+            name: row.name.clone(),
+            ended: row.ended,
+            members: row.members,
+            pid: row.pid,
+            gil: row.gil,
+            lifetime_ns: row.lifetime_ns,
+            holding_ns: row.holding_ns,
+            waiting_ns: row.waiting_ns,
+            detached_ns: row.detached_ns,
+            handoff_ns: row.handoff_ns,
+            caused_ns: row.caused_ns,
+            acquisitions: row.acquisitions,
+            contended: row.contended,
+            waits: row.waits,
+            drop_requests: row.drop_requests,
+            switch_wait_ns: row.switch_wait_ns,
+            state: row.state.as_str(),
+            hold: Distribution::new(py, &row.hold)?,
+            wait: Distribution::new(py, &row.wait)?,
+            handoff: Distribution::new(py, &row.handoff)?,
+        };
+        Py::new(py, thread)
+    }
+}
+
+#[pymethods]
+impl Thread {
+    fn __repr__(&self) -> String {
+        format!(
+            "<Thread {:?} holding={} waiting={} detached={} {}>",
+            self.name,
+            seconds(self.holding_ns),
+            seconds(self.waiting_ns),
+            seconds(self.detached_ns),
+            self.state,
+        )
+    }
+}
+
+/// What one GIL went through.
+#[pyclass(frozen, get_all, module = "gilprof")]
+#[derive(Debug)]
+pub(crate) struct Gil {
+    /// Its index, by which threads, blame and holds name it.
+    index: u32,
+    /// Its process.
+    pid: u32,
+    /// The interpreter it belongs to; None where not known.
+    interpreter_id: Option<i64>,
+    /// Time a thread held it.
+    holding_ns: u64,
+    /// Time nobody held it.
+    free_ns: u64,
+    /// Time threads waited for it, summed over the threads.
+    waiting_ns: u64,
+    /// The part of waiting_ns in which another thread held it.
+    caused_ns: u64,
+    /// The part of waiting_ns in which nobody held it.
+    handoff_ns: u64,
+    /// How often a thread got it.
+    acquisitions: u64,
+    /// How often a thread got it that was not the last to hold it.
+    switches: u64,
+    /// How often a waiter timed out and asked for it.
+    drop_requests: u64,
+    /// The most threads that waited for it at one time.
+    waiters_max: u32,
+    /// Durations of the holds that have ended.
+    hold: Py<Distribution>,
+    /// Durations of the waits that have ended.
+    wait: Py<Distribution>,
+    /// For each of those waits, the part in which nobody held the GIL.
+    handoff: Py<Distribution>,
+}
+
+impl Gil {
+    pub(crate) fn new(py: Python<'_>, row: &core::Gil) -> PyResult<Py<Self>> {
+        let gil = Gil {
+            index: row.index,
+            pid: row.pid,
+            interpreter_id: row.interpreter_id,
+            holding_ns: row.holding_ns,
+            free_ns: row.free_ns,
+            waiting_ns: row.waiting_ns,
+            caused_ns: row.caused_ns,
+            handoff_ns: row.handoff_ns,
+            acquisitions: row.acquisitions,
+            switches: row.switches,
+            drop_requests: row.drop_requests,
+            waiters_max: row.waiters_max,
+            hold: Distribution::new(py, &row.hold)?,
+            wait: Distribution::new(py, &row.wait)?,
+            handoff: Distribution::new(py, &row.handoff)?,
+        };
+        Py::new(py, gil)
+    }
+}
+
+#[pymethods]
+impl Gil {
+    fn __repr__(&self) -> String {
+        format!(
+            "<Gil {} holding={} free={} waiting={} acquisitions={}>",
+            self.index,
+            seconds(self.holding_ns),
+            seconds(self.free_ns),
+            seconds(self.waiting_ns),
+            self.acquisitions,
+        )
+    }
+}
+
+/// How long one thread waited while another held the GIL.
+#[pyclass(frozen, get_all, module = "gilprof")]
+#[derive(Debug)]
+pub(crate) struct Blame {
+    /// The thread that waited.
+    pub(crate) waiter: Py<Thread>,
+    /// The thread that held the GIL meanwhile.
+    pub(crate) holder: Py<Thread>,
+    /// Index of the GIL.
+    pub(crate) gil: u32,
+    /// Time the one waited while the other held.
+    pub(crate) waiting_ns: u64,
+    /// How many waits of the one overlapped holds of the other.
+    pub(crate) waits: u64,
+    /// The most of a single wait that the other's holds took.
+    pub(crate) longest_ns: u64,
+}
+
+#[pymethods]
+impl Blame {
+    fn __repr__(&self) -> String {
+        format!(
+            "<Blame {:?} waited {} for {:?}>",
+            self.waiter.get().name,
+            duration(self.waiting_ns),
+            self.holder.get().name,
+        )
+    }
+}
+
+/// One hold of the GIL, kept because it cost the others much.
+#[pyclass(frozen, get_all, module = "gilprof")]
+#[derive(Debug)]
+pub(crate) struct Hold {
+    /// The thread that held.
+    pub(crate) thread: Py<Thread>,
+    /// Index of the GIL.
+    pub(crate) gil: u32,
+    /// When it began, on the recording's clock.
+    pub(crate) start_ns: u64,
+    /// How long it lasted.
+    pub(crate) duration_ns: u64,
+    /// How many threads waited at its start.
+    pub(crate) waiters_start: u32,
+    /// The most threads that waited at one time during it.
+    pub(crate) waiters_max: u32,
+    /// What it cost the others: their waiting during it, summed.
+    pub(crate) waiter_time_ns: u64,
+    /// Whether a waiter had asked for the GIL before the release.
+    pub(crate) requested: bool,
+}
+
+#[pymethods]
+impl Hold {
+    fn __repr__(&self) -> String {
+        format!(
+            "<Hold {:?} duration={} cost={}>",
+            self.thread.get().name,
+            duration(self.duration_ns),
+            duration(self.waiter_time_ns),
+        )
+    }
+}

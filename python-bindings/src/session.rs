@@ -1,0 +1,84 @@
+//! One user's share in the recording of this process.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use gilprof::{Options, Profiler};
+use pyo3::prelude::*;
+
+use crate::error::Result;
+use crate::profile::Profile;
+
+/// One user's share in the recording of this process; stops when it is freed.
+#[pyclass(frozen, module = "gilprof._native")]
+#[derive(Debug)]
+pub(crate) struct Session {
+    /// Locked only by a thread that has the GIL, for a moment: so it is never
+    /// locked by somebody else at a fork.
+    open: Mutex<Option<Arc<gilprof::Session>>>,
+    pid: u32,
+}
+
+#[pymethods]
+impl Session {
+    #[new]
+    fn new(
+        py: Python<'_>,
+        options: Vec<(String, String)>,
+        threads: Vec<(u32, String)>,
+    ) -> Result<Self> {
+        let mut builder = Profiler::builder();
+        if !options.is_empty() {
+            let mut chosen = Options::default();
+            for (option, value) in &options {
+                chosen.set(option, value)?;
+            }
+            builder = builder.options(chosen);
+        }
+        for (native_id, name) in threads {
+            builder = builder.known_thread(native_id, name);
+        }
+        let session = py.detach(|| builder.start())?;
+        Ok(Session {
+            open: Mutex::new(Some(Arc::new(session))),
+            pid: std::process::id(),
+        })
+    }
+
+    /// The profile from the start of the session to now.
+    fn snapshot(&self, py: Python<'_>) -> Result<Profile> {
+        let session = self.lock().clone().ok_or(gilprof::Error::NotRunning)?;
+        Ok(py.detach(move || session.snapshot())?.into())
+    }
+
+    /// Stops, and gives the profile of the whole session.
+    fn stop(&self, py: Python<'_>) -> Result<Profile> {
+        let session = self.lock().take().ok_or(gilprof::Error::NotRunning)?;
+        let inherited = std::process::id() != self.pid;
+        Ok(py.detach(move || stop(session, inherited))?.into())
+    }
+}
+
+impl Session {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<gilprof::Session>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Stops once no snapshot uses the session any more. In the child of a fork, a
+/// snapshot that was under way never ends, so there it is not waited for.
+fn stop(mut session: Arc<gilprof::Session>, inherited: bool) -> Result<gilprof::Profile> {
+    loop {
+        match Arc::try_unwrap(session) {
+            Ok(last) => return Ok(last.stop()?),
+            Err(used) if inherited => return Ok(used.snapshot()?),
+            Err(used) => session = used,
+        }
+        std::thread::yield_now();
+    }
+}
+
+/// The profile of the whole recording that is on, whoever started it.
+#[pyfunction]
+pub(crate) fn snapshot(py: Python<'_>) -> Result<Profile> {
+    Ok(py.detach(gilprof::snapshot)?.into())
+}
