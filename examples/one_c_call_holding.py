@@ -14,7 +14,7 @@ usleep = ctypes.PyDLL(None).usleep
 
 
 def hold():
-    time.sleep(0.2)
+    time.sleep(0.05)
     usleep(200_000)
 
 
@@ -33,7 +33,7 @@ def main():
     ticker.start()
     holder.start()
     holder.join()
-    time.sleep(0.1)
+    time.sleep(0.05)
     ended.set()
     ticker.join()
     print(f"the ticker woke {len(late_ms)} times, once {max(late_ms):.0f} ms late")

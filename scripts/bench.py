@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Builds gilprof and prints what it costs here, against the budgets.
+"""Builds gilprof and prints what it costs here, against the budgets, and how
+far its numbers are from known truths.
 
     scripts/bench.py            with the newest Python found
-    scripts/bench.py 3.9 pair   with this one, only these rows
+    scripts/bench.py 3.9 pair   with this one, only these rows of the costs
 """
 import os
 import sys
@@ -20,7 +21,11 @@ def main(arguments):
     venvs.run(["cargo", "build", "--locked", "--release", "-p", "gilprof-pair"])
     python = venvs.with_wheel("bench", found[-1].path, [], venvs.wheel())
     library = venvs.TARGET / "release" / "libgilprof_pair.so"
-    venvs.run([python, "benches/run.py", *benches], env={**os.environ, "GILPROF_PAIR": str(library)})
+    environment = {**os.environ, "GILPROF_PAIR": str(library)}
+    venvs.run([python, "benches/run.py", *benches], env=environment)
+    if not benches:
+        print()
+        venvs.run([python, "benches/accuracy.py"], env=environment)
 
 
 if __name__ == "__main__":
