@@ -1,4 +1,5 @@
 //! `gilprof report` and `gilprof merge` on files that are there, and not.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod common;
 

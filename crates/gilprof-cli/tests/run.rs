@@ -1,4 +1,5 @@
 //! `gilprof run` around programs that are no Python: it must not be noticed.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod common;
 

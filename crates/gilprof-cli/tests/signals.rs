@@ -1,14 +1,16 @@
 //! Signals reach the program as if gilprof were not there: each once.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod common;
 
-use std::io::{BufRead, BufReader, Lines};
-use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, ChildStdout, Stdio};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Lines, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use common::run_sh;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
-use std::os::unix::process::CommandExt;
+use rustix::pty::{OpenptFlags, openpt, ptsname, unlockpt};
 
 /// A program under gilprof, in a process group of its own, that says what it
 /// gets.
@@ -91,6 +93,44 @@ fn a_program_that_signals_its_whole_group_is_not_signalled_back() {
     let (mut run, _program) = Run::start(script);
     assert_eq!(run.line(), "got");
     assert_eq!(run.line(), "end");
+}
+
+#[test]
+fn an_interrupt_from_the_terminal_reaches_the_program_once() {
+    let script =
+        "trap 'echo got' INT; echo ready; for i in 1 2 3 4 5 6; do sleep 0.05; done; echo end";
+    let (mut terminal, mut run) = in_terminal(script);
+    let mut lines = BufReader::new(terminal.try_clone().unwrap()).lines();
+    let mut line = || lines.next().unwrap().unwrap();
+    assert_eq!(line(), "ready");
+    terminal.write_all(b"\x03").unwrap();
+    assert!(line().ends_with("got"));
+    assert_eq!(line(), "end");
+    assert!(run.wait().unwrap().success());
+}
+
+/// A program under gilprof, in the foreground of a terminal of its own.
+fn in_terminal(script: &str) -> (File, Child) {
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    unlockpt(&master).unwrap();
+    let slave = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
+    let slave = File::options().read(true).write(true).open(slave).unwrap();
+    let gilprof = [
+        env!("CARGO_BIN_EXE_gilprof"),
+        "run",
+        "--",
+        "sh",
+        "-c",
+        script,
+    ];
+    let mut command = Command::new("setsid");
+    command.arg("--ctty").args(gilprof);
+    command
+        .stdin(slave.try_clone().unwrap())
+        .stdout(slave)
+        .stderr(Stdio::null());
+    let child = command.spawn().unwrap();
+    (File::from(master), child)
 }
 
 #[test]

@@ -13,13 +13,13 @@ pub(crate) const ROWS: usize = 20;
 
 const COLUMNS: [Column; 9] = [
     Column::text("thread"),
-    Column::number("", 5),
+    Column::number("", 6),
     Column::number("holding", 0),
-    Column::number("%", 2),
+    Column::number("%", 4),
     Column::number("waiting", 0),
-    Column::number("%", 1),
-    Column::number("detached", 4),
     Column::number("%", 3),
+    Column::number("detached", 2),
+    Column::number("%", 5),
     Column::number("others\nwaited", 0),
 ];
 

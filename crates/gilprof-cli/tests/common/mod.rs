@@ -1,5 +1,6 @@
 //! What the tests of the program share.
 #![allow(dead_code, reason = "each test program uses a part of it")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
