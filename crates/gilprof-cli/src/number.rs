@@ -23,7 +23,7 @@ pub(crate) fn percent(part: u64, whole: u64) -> String {
     match share {
         _ if part == 0 => String::from("0 %"),
         ..1.0 => String::from("<1 %"),
-        _ if part < whole && share > 99.0 => String::from(">99 %"),
+        _ if part < whole => format!("{:.0} %", share.min(99.0)),
         _ => format!("{share:.0} %"),
     }
 }
@@ -50,7 +50,7 @@ mod tests {
         assert_eq!(percent(0, 10), "0 %");
         assert_eq!(percent(1, 10_000), "<1 %");
         assert_eq!(percent(49, 100), "49 %");
-        assert_eq!(percent(9_999, 10_000), ">99 %");
+        assert_eq!(percent(9_999, 10_000), "99 %");
         assert_eq!(percent(10, 10), "100 %");
     }
 

@@ -96,7 +96,7 @@ pub(crate) struct Bar {
 
 impl Bar {
     /// Characters of a bar.
-    pub(crate) const WIDTH: usize = 12;
+    pub(crate) const WIDTH: usize = 10;
 
     /// How many characters each state gets; together the whole width, or none
     /// where there is no time at all.
@@ -128,10 +128,10 @@ mod tests {
 
     #[test]
     fn a_bar_is_full_and_in_proportion() {
-        assert_eq!(parts(1, 1, 1), [4, 4, 4]);
-        assert_eq!(parts(49, 49, 2), [6, 6, 0]);
-        assert_eq!(parts(0, 0, u64::MAX), [0, 0, 12]);
-        assert_eq!(parts(u64::MAX, u64::MAX, u64::MAX), [4, 4, 4]);
+        assert_eq!(parts(2, 2, 1), [4, 4, 2]);
+        assert_eq!(parts(49, 49, 2), [5, 5, 0]);
+        assert_eq!(parts(0, 0, u64::MAX), [0, 0, 10]);
+        assert_eq!(parts(u64::MAX, u64::MAX, u64::MAX), [3, 4, 3]);
     }
 
     #[test]

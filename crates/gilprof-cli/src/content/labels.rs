@@ -39,9 +39,10 @@ impl Labels {
 }
 
 fn name(thread: &Thread) -> String {
-    let name = match thread.name.is_empty() {
-        true => format!("thread #{}", thread.id),
-        false => thread.name.chars().map(harmless).collect(),
+    let name = match (thread.name.is_empty(), thread.members) {
+        (true, 2..) => String::from("(nameless)"),
+        (true, _) => format!("thread #{}", thread.id),
+        (false, _) => thread.name.chars().map(harmless).collect(),
     };
     match thread.members {
         2.. => format!("{name} ×{}", thread.members),

@@ -11,15 +11,12 @@ use crate::number::{count, percent};
 /// Rows of threads that are shown one by one.
 pub(crate) const ROWS: usize = 20;
 
-const COLUMNS: [Column; 9] = [
+const COLUMNS: [Column; 6] = [
     Column::text("thread"),
-    Column::number("", 6),
+    Column::number("", 2),
     Column::number("holding", 0),
-    Column::number("%", 4),
     Column::number("waiting", 0),
-    Column::number("%", 3),
-    Column::number("detached", 2),
-    Column::number("%", 5),
+    Column::number("detached", 1),
     Column::number("others\nwaited", 0),
 ];
 
@@ -84,18 +81,20 @@ fn row(label: String, thread: &Thread) -> Vec<Cell> {
         waiting_ns: thread.waiting_ns,
         detached_ns: thread.detached_ns,
     };
-    let share = |part| percent(part, thread.lifetime_ns).into();
+    let time = |part| time_and_share(part, thread.lifetime_ns).into();
     vec![
         label.into(),
         Cell::Bar(bar),
-        duration(thread.holding_ns).into(),
-        share(thread.holding_ns),
-        duration(thread.waiting_ns).into(),
-        share(thread.waiting_ns),
-        duration(thread.detached_ns).into(),
-        share(thread.detached_ns),
+        time(thread.holding_ns),
+        time(thread.waiting_ns),
+        time(thread.detached_ns),
         duration(thread.caused_ns).into(),
     ]
+}
+
+/// In one cell, so that the shares stand close to their times.
+fn time_and_share(part_ns: u64, whole_ns: u64) -> String {
+    format!("{} {:>4}", duration(part_ns), percent(part_ns, whole_ns))
 }
 
 #[cfg(test)]
@@ -120,10 +119,7 @@ mod tests {
         let rows = section.table.unwrap().rows;
         assert_eq!(rows.len(), ROWS + 1);
         assert_eq!(rows[ROWS][0], "… and 5 more".into());
-        assert_eq!(
-            rows[ROWS][2],
-            duration(5 * profile.threads()[0].holding_ns).into()
-        );
+        assert_eq!(rows[ROWS][2], "2.50 s 50 %".into());
     }
 
     fn threads_of(profile: &Profile) -> Section {
