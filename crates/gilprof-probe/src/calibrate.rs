@@ -71,9 +71,10 @@ fn pair() -> Result<usize, Error> {
 }
 
 fn check(found: &Candidate, interval_us: Option<u64>, state: usize) -> Result<(), Error> {
-    if Some(found.interval_us) != interval_us {
+    let interval_us = interval_us.ok_or_else(|| doubt("sys.getswitchinterval() fails"))?;
+    if found.interval_us != interval_us {
         return Err(doubt(&format!(
-            "its switch interval reads {} µs, sys.getswitchinterval() says {interval_us:?}",
+            "its switch interval reads {} µs, sys.getswitchinterval() says {interval_us} µs",
             found.interval_us
         )));
     }
