@@ -6,6 +6,10 @@ environment. Whatever goes wrong in here, the program runs.
 
 import os
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gilprof._native import SharedSession
+
 #: Set to 1 by `gilprof run --require`.
 _REQUIRE = "GILPROF_REQUIRE"
 
@@ -30,8 +34,8 @@ def _main() -> None:
 def _start(value: str) -> None:
     from gilprof import _native
 
-    # Does not return if this Python must not or cannot be recorded, so that
-    # nothing else is touched then.
+    # Raises if this Python must not or cannot be recorded: then nothing else is
+    # touched.
     session = _native.SharedSession(value, [])
 
     import atexit
@@ -44,11 +48,11 @@ def _start(value: str) -> None:
     atexit.register(_stop, session)
 
 
-def _stop(session: object) -> None:
+def _stop(session: "SharedSession") -> None:
     from gilprof import _names
 
     _names.refresh()
-    session.stop()  # type: ignore[attr-defined]
+    session.stop()
 
 
 def _refuse(reason: str) -> None:

@@ -22,4 +22,5 @@ def watch() -> None:
 
 def _in_child() -> None:
     _native.after_fork_in_child()
-    _native.name_this_thread(threading.current_thread().name)
+    if _native.is_running():
+        _native.name_this_thread(threading.current_thread().name)

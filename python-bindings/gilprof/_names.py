@@ -6,36 +6,47 @@ from gilprof import _native
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, List, Tuple
+    from typing import Callable, List, Optional, Tuple
+
+    _Hook = Callable[[threading.Thread], None]
 
 #: What threading.Thread runs in each new thread, at its start, in Python 3.8
 #: and newer. Private, so it may be missing one day; then threads are named
 #: when a profile is taken, if they live that long.
 _HOOK = "_set_native_id"
 
-_original: "Any" = None
-
-
-def _named(self: threading.Thread) -> None:
-    _original(self)
-    _native.name_this_thread(self._name)  # type: ignore[attr-defined]
+#: What we put there, and what was there before.
+_installed: "Optional[Tuple[_Hook, _Hook]]" = None
 
 
 def watch() -> None:
     """From now on, new threads name themselves."""
-    global _original
-    if _original is None:
-        _original = threading.Thread.__dict__.get(_HOOK)
-        if _original is not None:
-            setattr(threading.Thread, _HOOK, _named)
+    global _installed
+    original = threading.Thread.__dict__.get(_HOOK)
+    if _installed is None and original is not None:
+        _installed = (_naming(original), original)
+        setattr(threading.Thread, _HOOK, _installed[0])
+
+
+def _naming(original: "_Hook") -> "_Hook":
+    # A thread may be in here long after we were taken away: nothing that it needs
+    # may change.
+    def set_native_id(self: threading.Thread) -> None:
+        original(self)
+        _native.name_this_thread(self._name)  # type: ignore[attr-defined]
+
+    return set_native_id
 
 
 def unwatch() -> None:
     """Puts back what was there, unless somebody has put theirs over ours."""
-    global _original
-    if threading.Thread.__dict__.get(_HOOK) is _named:
-        setattr(threading.Thread, _HOOK, _original)
-        _original = None
+    global _installed
+    if _installed is None:
+        return
+    ours, original = _installed
+    if threading.Thread.__dict__.get(_HOOK) is ours:
+        setattr(threading.Thread, _HOOK, original)
+        _installed = None
 
 
 def living() -> "List[Tuple[int, str]]":

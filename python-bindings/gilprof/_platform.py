@@ -57,4 +57,4 @@ def _not_loaded(error: str) -> str:
 
 def is_subinterpreter(error: str) -> bool:
     """Whether this is what an extension says that loads in the main one only."""
-    return "interpreter" in error
+    return "subinterpreter" in error

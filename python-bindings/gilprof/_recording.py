@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from gilprof._native import Profile, Session
 
-    Option = Union[int, str]
+    _Option = Union[int, str]
 
 _lock = threading.RLock()
 #: Sessions of start(), innermost last.
@@ -26,7 +26,7 @@ _open: "List[Session]" = []
 _prepared = False
 
 
-def start(**options: "Option") -> None:
+def start(**options: "_Option") -> None:
     """Starts to record this process.
 
     If it is being recorded already, the recording is shared, and stop() gives the
@@ -82,7 +82,7 @@ class profile:
     _session: "Optional[Session]" = None
     _result: "Optional[Profile]" = None
 
-    def __init__(self, **options: "Option") -> None:
+    def __init__(self, **options: "_Option") -> None:
         self._options = options
 
     def __enter__(self) -> "profile":
@@ -133,7 +133,7 @@ class profile:
         return f"<profile {'running' if self._session else 'not started'}>"
 
 
-def open_session(options: "Dict[str, Option]") -> "Session":
+def open_session(options: "Dict[str, _Option]") -> "Session":
     """A session of the caller's own, with threads named from now on."""
     _require()
     from gilprof import _names, _native
@@ -169,9 +169,9 @@ def close_session(session: "Session") -> "Profile":
 
 def _rest() -> None:
     """Leaves threading as it was once nobody records."""
-    if not _open:
-        from gilprof import _names
+    from gilprof import _names, _native
 
+    if not _native.is_running():
         _names.unwatch()
 
 
