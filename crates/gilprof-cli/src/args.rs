@@ -25,7 +25,7 @@ cannot be run, 2 where an option is wrong or --require is not met.
 
 Examples:
   gilprof run -- python app.py --port 8080
-  gilprof run --format json -- python -m mymodule 2> profile.json
+  gilprof run --format md -- python -m mymodule
   gilprof run -o app.json -- ./start-server.sh
   gilprof run --require -o ci.json -- python -m pytest";
 
@@ -53,7 +53,7 @@ pub(crate) enum Command {
 /// Profile a program.
 #[derive(Debug, clap::Args)]
 pub(crate) struct RunArgs {
-    /// Save the profile to FILE as JSON, and only say the verdict.
+    /// Save the profile to FILE as JSON, and only say the verdict, unless --format is given too.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     /// Form of the report on the standard error [default: text].

@@ -11,7 +11,7 @@ use crate::error::Error;
 /// ring is not lapped, an idle program costs nothing.
 const BUSY: Duration = Duration::from_millis(2);
 const CALM: Duration = Duration::from_millis(10);
-const IDLE: Duration = Duration::from_millis(50);
+const IDLE: Duration = Duration::from_millis(25);
 const MANY: u64 = 16_384;
 const FEW: u64 = 64;
 
