@@ -24,7 +24,8 @@ from compare import alternated, differences, median_interval, quartiles, ratios,
 
 HERE = Path(__file__).resolve().parent
 LIBRARY = HERE.parent / os.environ.get("GILPROF_PAIR", "target/release/libgilprof_pair.so")
-ROUNDS = 25
+# Many short rounds: what disturbs a machine for longer disturbs both of a pair.
+ROUNDS = 61
 
 
 class Row(NamedTuple):
@@ -59,10 +60,14 @@ def recorded(profiled, work):
 def pair():
     release_and_acquire = pair_function()
 
-    def measure(profiled):
-        return recorded(profiled, lambda: release_and_acquire(100_000))
+    def typical_ns():
+        # Short runs: most of them end before the thread loses its CPU.
+        return statistics.median(release_and_acquire(2_500) for _ in range(40))
 
-    pairs = alternated(measure, ROUNDS * 2)
+    def measure(profiled):
+        return recorded(profiled, typical_ns)
+
+    pairs = alternated(measure, ROUNDS)
     bare = statistics.median(without for without, _ in pairs)
     what = f"release+acquire pair (bare: {bare:.0f} ns)"
     return [Row(what, "ns", differences(pairs), 25)]
@@ -103,7 +108,7 @@ def import_time():
         subprocess.run([sys.executable, "-c", code], check=True)
         return (time.perf_counter() - begin) * 1e3
 
-    return [Row("import gilprof", "ms", differences(alternated(measure, ROUNDS)), 30)]
+    return [Row("import gilprof", "ms", differences(alternated(measure, 25)), 30)]
 
 
 def idle():
@@ -172,6 +177,8 @@ def reader():
 
 def stream(release_and_acquire, seconds=2.0, step=0.005, pairs=5_500):
     gilprof.start()
+    # The reader thread names itself when it first runs.
+    time.sleep(0.1)
     begin, cpu = time.perf_counter(), reader_cpu_seconds()
     due = begin
     while due < begin + seconds:

@@ -21,7 +21,7 @@ def count(amount):
 
 def cpu_threads():
     """Two threads count: they queue for the GIL all the time."""
-    together([lambda: count(4_000_000)] * 2)
+    together([lambda: count(1_500_000)] * 2)
 
 
 def answer(server, requests):
@@ -45,14 +45,14 @@ def io_threads():
     works = []
     for _ in range(5):
         client, server = socket.socketpair()
-        works.append(lambda server=server: answer(server, 120))
-        works.append(lambda client=client: ask(client, 120))
+        works.append(lambda server=server: answer(server, 60))
+        works.append(lambda client=client: ask(client, 60))
     together(works)
 
 
 def thread_churn():
     """Many threads that live for a moment, four at a time."""
-    for _ in range(600):
+    for _ in range(200):
         together([lambda: count(100)] * 4)
 
 
@@ -64,4 +64,4 @@ def traffic(calls):
 
 def handoff_storm():
     """Four threads do nothing but release and take the GIL."""
-    together([lambda: traffic(10_000)] * 4)
+    together([lambda: traffic(4_000)] * 4)

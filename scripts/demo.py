@@ -20,7 +20,7 @@ def main():
     for title, example in EXAMPLES:
         command = f"gilprof run -- python examples/{example}"
         print(f"\n=== {title}: {command}\n", flush=True)
-        venvs.run([python, "-m", "gilprof", "run", "--", python, venvs.ROOT / "examples" / example])
+        venvs.run([python.parent / "gilprof", "run", "--", python, f"examples/{example}"])
     program = python.parent.relative_to(venvs.ROOT) / "gilprof"
     print(f"\nTry it on a program of yours: {program} run -- {python.relative_to(venvs.ROOT)} app.py")
 
