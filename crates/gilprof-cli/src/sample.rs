@@ -52,26 +52,29 @@ pub(crate) fn profile_of(threads: Vec<Thread>) -> Profile {
 /// Two threads that queue for one GIL.
 pub(crate) fn contended() -> Profile {
     let mut threads = vec![thread(1, "main"), thread(2, "worker-1")];
-    for thread in &mut threads {
-        thread.handoff_ns = 10 * MS;
-        thread.caused_ns = 390 * MS;
+    for (thread, handoff_ns) in threads.iter_mut().zip([20 * MS, 10 * MS]) {
+        thread.handoff_ns = handoff_ns;
+        thread.caused_ns = 370 * MS + handoff_ns;
     }
-    let pair = |waiter, holder, longest_ns| Blame {
+    let pair = |waiter, holder, waiting_ns, longest_ns| Blame {
         waiter,
         holder,
         gil: 0,
-        waiting_ns: 390 * MS,
+        waiting_ns,
         waits: 2,
         longest_ns,
     };
     let mut parts = profile_of(threads).into_parts();
-    parts.blame = vec![pair(1, 2, 240 * MS), pair(2, 1, 245 * MS)];
-    parts.blame[1].waiting_ns += 1;
+    parts.blame = vec![
+        pair(1, 2, 380 * MS, 240 * MS),
+        pair(2, 1, 390 * MS, 245 * MS),
+    ];
     parts.gils = vec![Gil {
         pid: 42,
-        holding_ns: 990 * MS,
-        free_ns: 10 * MS,
+        holding_ns: 1000 * MS,
         waiting_ns: 800 * MS,
+        caused_ns: 770 * MS,
+        handoff_ns: 30 * MS,
         acquisitions: 4,
         switches: 4,
         waiters_max: 1,

@@ -127,7 +127,7 @@ mod tests {
             .unwrap();
         assert_eq!(
             row.split_whitespace().collect::<Vec<_>>().join(" "),
-            "worker-1 █████▒▒▒▒░ 500 ms 50 % 400 ms 40 % 100 ms 10 % 390 ms"
+            "worker-1 █████▒▒▒▒░ 500 ms 50 % 400 ms 40 % 100 ms 10 % 380 ms"
         );
     }
 

@@ -48,7 +48,7 @@ pub(crate) fn blame(profile: &Profile, labels: &Labels) -> Option<Section> {
         ),
         (
             String::from("all"),
-            "← n/a (events lost)",
+            "← n/a (holder not seen)",
             profile.unattributed_ns(),
         ),
     ];
@@ -112,6 +112,7 @@ mod tests {
     fn pairs_past_the_last_row_are_summed_in_one_line() {
         let mut parts = sample::contended().into_parts();
         let pair = parts.blame[0].clone();
+        parts.threads = (1..=20).map(|id| sample::thread(id, "")).collect();
         parts.blame = (1..=20)
             .map(|waiter| Blame {
                 waiter,

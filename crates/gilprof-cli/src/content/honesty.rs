@@ -7,6 +7,9 @@ use super::document::Section;
 use crate::duration::duration;
 use crate::number::{count, percent, plural};
 
+/// Sums that do not balance and are named.
+const SHOWN: usize = 3;
+
 /// Facts about the profile itself.
 pub(crate) fn honesty(profile: &Profile) -> Section {
     let mut facts = vec![
@@ -86,13 +89,84 @@ fn unaccounted(profile: &Profile) -> String {
     }
 }
 
+const BALANCE: &str =
+    "balance: holding + waiting + detached = lifetime, caused + hand-off = waiting";
+
+/// What the second of these sums lacks.
+fn unattributed(profile: &Profile) -> String {
+    match profile.unattributed_ns() {
+        0 => String::new(),
+        ns => format!(
+            ", but for {} of waiting whose holder was not seen",
+            duration(ns)
+        ),
+    }
+}
+
 fn sums(profile: &Profile) -> String {
     let broken = profile.imbalances();
     if broken.is_empty() {
-        return String::from(
-            "balance: holding + waiting + detached = lifetime, caused + hand-off = waiting",
+        return String::from(BALANCE) + &unattributed(profile);
+    }
+    let shown: Vec<String> = broken.iter().take(SHOWN).map(ToString::to_string).collect();
+    let more = match broken.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!("; and {} more", count(more as u64)),
+    };
+    format!("do not balance: {}{more}", shown.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    fn fact(profile: &Profile, what: &str) -> String {
+        let facts = honesty(profile).facts;
+        let found = facts.into_iter().find(|(name, _)| name == what);
+        found.map(|(_, fact)| fact).unwrap()
+    }
+
+    #[test]
+    fn sums_that_balance_are_said_to() {
+        let sums = fact(&sample::contended(), "sums");
+        assert!(sums.starts_with("balance: "), "{sums}");
+    }
+
+    #[test]
+    fn waiting_that_nobody_is_blamed_for_is_told() {
+        let mut parts = sample::contended().into_parts();
+        parts.dropped = 1;
+        parts.blame.pop();
+        let sums = fact(&Profile::assemble(parts), "sums");
+        assert!(
+            sums.ends_with("but for 390 ms of waiting whose holder was not seen"),
+            "{sums}"
         );
     }
-    let broken: Vec<String> = broken.iter().map(ToString::to_string).collect();
-    format!("do not balance: {}", broken.join("; "))
+
+    #[test]
+    fn sums_that_do_not_balance_are_named() {
+        let mut parts = sample::contended().into_parts();
+        parts.threads[0].detached_ns += 5;
+        let sums = fact(&Profile::assemble(parts), "sums");
+        assert!(sums.starts_with("do not balance: "), "{sums}");
+        assert!(sums.contains("1000000005 ns"), "{sums}");
+    }
+
+    #[test]
+    fn lost_events_are_counted_and_explained() {
+        let mut parts = sample::contended().into_parts();
+        parts.dropped = 1_234;
+        let events = fact(&Profile::assemble(parts), "events");
+        assert!(events.starts_with("12,345 seen, 1,234 lost: "), "{events}");
+    }
+
+    #[test]
+    fn each_note_is_a_fact() {
+        let mut parts = sample::contended().into_parts();
+        parts.notes = vec![String::from("2 Python processes were not recorded")];
+        let note = fact(&Profile::assemble(parts), "not covered");
+        assert_eq!(note, "2 Python processes were not recorded");
+    }
 }
