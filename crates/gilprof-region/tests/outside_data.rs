@@ -1,5 +1,6 @@
 //! A region that another process wrote is outside data: whatever its bytes
 //! are, opening and reading it ends, with an error or with numbers.
+#![allow(clippy::unwrap_used, reason = "a failing unwrap is a failing test")]
 
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 

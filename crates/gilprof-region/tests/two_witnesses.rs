@@ -1,6 +1,7 @@
 //! The hooks book sums in constant time; the ledger of gilprof-core folds the
 //! events one by one. For any script of what threads can do to a GIL, both must
 //! come to the same numbers, and the numbers must balance.
+#![allow(clippy::unwrap_used, reason = "a failing unwrap is a failing test")]
 
 use gilprof_core::{Account, Ledger, Thread};
 use gilprof_region::{Clock, Cursor, Cut, Next, Region, Sizes, Slot, Writer};

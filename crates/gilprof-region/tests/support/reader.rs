@@ -3,7 +3,7 @@
 use gilprof_region::{Clock, Cursor, Cut, Region};
 
 /// Reads everything there is. Whatever the bytes are, it must end.
-pub fn read_all(region: &Region) {
+pub(crate) fn read_all(region: &Region) {
     let cut = Cut::take(region, &Clock::monotonic(), Some(1_000));
     for (gil, &posted) in (0..).zip(&cut.posted) {
         if let Some(ring) = region.ring(gil) {
