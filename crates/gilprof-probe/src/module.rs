@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn the_module_around_a_function_contains_it() {
-        let here = the_module_around_a_function_contains_it as usize;
+        let here = the_module_around_a_function_contains_it as *const () as usize;
         let module = Module::around(here).unwrap();
         assert!(module.contains(here));
         assert!(!module.contains(0));
@@ -228,6 +228,6 @@ mod tests {
     }
 
     fn symbol_of_libc() -> usize {
-        libc::getpid as usize
+        libc::getpid as *const () as usize
     }
 }
