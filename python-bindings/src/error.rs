@@ -56,10 +56,12 @@ pub(crate) fn in_file(path: &Path, Failure(error): Failure) -> PyErr {
 /// What the system said about a file, as the subclass of OSError that Python
 /// has for it.
 pub(crate) fn file_error(path: &Path, error: &std::io::Error) -> PyErr {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
     PyOSError::new_err((
         error.raw_os_error(),
-        error.kind().to_string(),
-        path.to_path_buf(),
+        text.to_owned(),
+        path.as_os_str().to_owned(),
     ))
 }
 

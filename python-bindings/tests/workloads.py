@@ -42,15 +42,27 @@ def sleeping(count=5):
     return together(*[(f"sleep-{i}", sleep) for i in range(count)])
 
 
-def one_long_hold(milliseconds=200):
-    """A C function keeps the GIL while another thread wants it all the time."""
+def queueing_for_a_cpu_ns():
+    """Time this thread could have run, had a CPU been free."""
+    with open(f"/proc/self/task/{threading.get_native_id()}/schedstat") as file:
+        return int(file.read().split()[1])
+
+
+def one_long_hold(milliseconds=200, truth=None):
+    """A C function keeps the GIL while another thread wants it all the time.
+
+    `truth` gets the time by which a busy machine made it longer.
+    """
     usleep = ctypes.PyDLL(None).usleep
     ticking = threading.Event()
     over = threading.Event()
 
     def hold():
         ticking.wait()
+        before = queueing_for_a_cpu_ns()
         usleep(milliseconds * 1000)
+        if truth is not None:
+            truth["queueing_ns"] = queueing_for_a_cpu_ns() - before
         over.set()
 
     def tick():
