@@ -136,18 +136,37 @@ impl Distribution {
         let total_ns = total_ns.ok_or_else(not_earlier("the total of a distribution"))?;
         let buckets = subtract(&later.buckets, &earlier.buckets)
             .ok_or_else(not_earlier("the count of a bucket"))?;
-        let min_ns = lowest(&buckets).map(|b| b.0).max(later.min_ns);
-        let max_ns = least(highest(&buckets).map(|b| b.1), later.max_ns);
-        if buckets.is_empty() {
-            return Ok(Self::empty());
-        }
-        Ok(Self {
+        Ok(later.rest(total_ns, buckets))
+    }
+
+    /// The difference where nothing is below zero: the two were read while something
+    /// was being booked.
+    pub(crate) fn excess(later: &Self, earlier: &Self) -> Self {
+        Self::difference(later, earlier).unwrap_or_else(|_| {
+            let total_ns = later.total_ns.saturating_sub(earlier.total_ns);
+            let mut buckets = later.buckets.clone();
+            for bucket in &mut buckets {
+                let found = earlier.buckets.binary_search_by_key(&bucket.0, |b| b.0);
+                let count = found.map_or(0, |at| earlier.buckets[at].1);
+                bucket.1 = bucket.1.saturating_sub(count);
+            }
+            buckets.retain(|b| b.1 > 0);
+            later.rest(total_ns, buckets)
+        })
+    }
+
+    /// A part of this distribution.
+    fn rest(&self, total_ns: u64, buckets: Vec<(u16, u64)>) -> Self {
+        let (Some(low), Some(high)) = (lowest(&buckets), highest(&buckets)) else {
+            return Self::empty();
+        };
+        Self {
             count: sum(&buckets),
             total_ns,
-            min_ns,
-            max_ns,
+            min_ns: self.min_ns.max(Some(low.0)),
+            max_ns: least(Some(high.1), self.max_ns),
             buckets,
-        })
+        }
     }
 }
 

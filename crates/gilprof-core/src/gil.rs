@@ -29,7 +29,8 @@ pub struct Gil {
     pub switches: u64,
     /// How often a waiter timed out and asked for it.
     pub drop_requests: u64,
-    /// The most threads that waited for it at one time.
+    /// The most threads that waited for it at one time; in a difference of profiles,
+    /// that of the whole recording.
     pub waiters_max: u32,
     /// Durations of the holds that have ended.
     pub hold: Distribution,
@@ -38,4 +39,22 @@ pub struct Gil {
     /// For each of those waits, the part in which nobody held the GIL, where there
     /// was one.
     pub handoff: Distribution,
+}
+
+impl Gil {
+    /// Takes away what an earlier row has, as far as there is.
+    pub(crate) fn subtract(&mut self, earlier: &Self) {
+        let less = |own: &mut u64, old: u64| *own = own.saturating_sub(old);
+        less(&mut self.holding_ns, earlier.holding_ns);
+        less(&mut self.free_ns, earlier.free_ns);
+        less(&mut self.waiting_ns, earlier.waiting_ns);
+        less(&mut self.caused_ns, earlier.caused_ns);
+        less(&mut self.handoff_ns, earlier.handoff_ns);
+        less(&mut self.acquisitions, earlier.acquisitions);
+        less(&mut self.switches, earlier.switches);
+        less(&mut self.drop_requests, earlier.drop_requests);
+        self.hold = Distribution::excess(&self.hold, &earlier.hold);
+        self.wait = Distribution::excess(&self.wait, &earlier.wait);
+        self.handoff = Distribution::excess(&self.handoff, &earlier.handoff);
+    }
 }

@@ -146,13 +146,37 @@ impl History {
         (self.end_ns().max(other.end_ns()) - start).div_ceil(self.width_ns)
     }
 
+    /// What is in this history and not in an earlier one of the same recording. Slices
+    /// that end by `from_ns` are left out.
+    pub(crate) fn since(mut self, mut earlier: Self, from_ns: u64) -> Self {
+        // The earlier has no slice where a recording had just begun.
+        while !earlier.slices.is_empty() && earlier.width_ns < self.width_ns {
+            earlier.coarsen();
+        }
+        if earlier.width_ns == self.width_ns {
+            earlier.reach(self.start_ns);
+            self.reach(earlier.start_ns);
+            self.slices
+                .iter_mut()
+                .zip(&earlier.slices)
+                .for_each(|(own, old)| own.subtract(old));
+        }
+        let past = from_ns
+            .saturating_sub(self.start_ns)
+            .checked_div(self.width_ns);
+        let past = (past.unwrap_or(0) as usize).min(self.slices.len());
+        self.slices.drain(..past);
+        self.start_ns += self.width_ns * past as u64;
+        self
+    }
+
     /// Merges neighbours and doubles the width.
     pub(crate) fn coarsen(&mut self) {
         let width = self.width_ns;
         self.width_ns = width.saturating_mul(2);
-        let lone = self.start_ns % self.width_ns != 0;
+        let lone = !self.start_ns.is_multiple_of(self.width_ns);
         if lone {
-            self.start_ns -= width;
+            self.start_ns = self.start_ns.saturating_sub(width);
         }
         let mut merged: Vec<Slice> = Vec::with_capacity(self.slices.len() / 2 + 1);
         for (at, slice) in std::mem::take(&mut self.slices).into_iter().enumerate() {
@@ -197,6 +221,31 @@ impl Slice {
         self.threads.extend(other.threads);
         self.blame.extend(other.blame);
         self.normalize();
+    }
+
+    fn subtract(&mut self, earlier: &Self) {
+        for old in &earlier.threads {
+            let found = self
+                .threads
+                .binary_search_by_key(&old.thread, |row| row.thread);
+            if let Ok(at) = found {
+                self.threads[at].subtract(old);
+            }
+        }
+        for old in &earlier.blame {
+            let found = self.blame.binary_search_by_key(&old.key(), SliceBlame::key);
+            if let Ok(at) = found {
+                let row = &mut self.blame[at];
+                row.waiting_ns = row.waiting_ns.saturating_sub(old.waiting_ns);
+            }
+        }
+        self.normalize();
+    }
+
+    /// Whether its rows are in order, one a thread or pair.
+    pub(crate) fn is_normal(&self) -> bool {
+        let threads = self.threads.is_sorted_by(|a, b| a.thread < b.thread);
+        threads && self.blame.is_sorted_by(|a, b| a.key() < b.key())
     }
 
     /// Brings the rows into order: ascending, one a thread or pair, none of zeros.
@@ -251,6 +300,13 @@ impl SliceThread {
         self.waiting_ns = self.waiting_ns.saturating_add(other.waiting_ns);
         self.detached_ns = self.detached_ns.saturating_add(other.detached_ns);
         self.handoff_ns = self.handoff_ns.saturating_add(other.handoff_ns);
+    }
+
+    fn subtract(&mut self, other: &Self) {
+        self.holding_ns = self.holding_ns.saturating_sub(other.holding_ns);
+        self.waiting_ns = self.waiting_ns.saturating_sub(other.waiting_ns);
+        self.detached_ns = self.detached_ns.saturating_sub(other.detached_ns);
+        self.handoff_ns = self.handoff_ns.saturating_sub(other.handoff_ns);
     }
 
     /// Whether it has no time at all.

@@ -25,12 +25,16 @@ mod thread;
 mod ledger;
 
 mod profile;
+
+mod balance;
+mod difference;
+mod format;
+mod merge;
+mod pattern;
+
 mod query;
 mod verdict;
 mod window;
-
-mod stub;
-pub use stub::pattern;
 
 mod error;
 
@@ -48,7 +52,10 @@ pub use thread::Thread;
 
 pub use ledger::{Account, Ledger};
 
+pub use balance::Imbalance;
+pub use pattern::pattern;
 pub use profile::{Clock, Ended, Mode, Profile, ProfileParts};
+
 pub use query::{By, Query, Row, Rows};
 pub use verdict::{Confidence, Evidence, Verdict, VerdictId};
 pub use window::Window;

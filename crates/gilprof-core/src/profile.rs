@@ -1,5 +1,7 @@
 //! All that is known of a recording at one instant.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::blame::Blame;
@@ -101,8 +103,15 @@ impl Profile {
     /// Version of the format profiles are saved in.
     pub const FORMAT: u32 = 1;
 
-    /// Puts a profile together.
-    pub fn assemble(parts: ProfileParts) -> Self {
+    /// Puts a profile together. Blame and holds of threads that have no row are left
+    /// out: after losses it can be unknown what became of a thread.
+    pub fn assemble(mut parts: ProfileParts) -> Self {
+        let ids: BTreeSet<u64> = parts.threads.iter().map(|row| row.id).collect();
+        let known = |id| ids.contains(&id);
+        parts
+            .blame
+            .retain(|row| known(row.waiter) && known(row.holder));
+        parts.holds.retain(|row| known(row.thread));
         Self {
             format: Self::FORMAT,
             parts,
@@ -112,10 +121,6 @@ impl Profile {
     /// What it was put together from.
     pub fn into_parts(self) -> ProfileParts {
         self.parts
-    }
-
-    pub(crate) fn parts(&self) -> &ProfileParts {
-        &self.parts
     }
 
     /// Name of the recording, unlike that of any other.

@@ -60,3 +60,36 @@ pub struct Thread {
     /// was one.
     pub handoff: Distribution,
 }
+
+impl Thread {
+    /// Takes away what an earlier row has. Where that has more, because it was read
+    /// while an event was being booked, nothing is left.
+    ///
+    /// A switch wait becomes known when it is over, and an end when it is past: time the
+    /// earlier row has as detached can be waiting by now, or after the end. As far as
+    /// that lies before the earlier row was taken, it is not in the difference.
+    pub(crate) fn subtract(&mut self, earlier: &Self) {
+        let less = |own: &mut u64, old: u64| *own = own.saturating_sub(old);
+        let revised = earlier.detached_ns.saturating_sub(self.detached_ns);
+        let switched = self.switch_wait_ns.saturating_sub(earlier.switch_wait_ns);
+        let moved = revised.min(switched);
+        less(&mut self.waiting_ns, moved);
+        less(&mut self.handoff_ns, moved);
+        less(&mut self.switch_wait_ns, moved);
+        self.lifetime_ns = self.lifetime_ns.saturating_add(revised - moved);
+        less(&mut self.lifetime_ns, earlier.lifetime_ns);
+        less(&mut self.holding_ns, earlier.holding_ns);
+        less(&mut self.waiting_ns, earlier.waiting_ns);
+        less(&mut self.detached_ns, earlier.detached_ns);
+        less(&mut self.handoff_ns, earlier.handoff_ns);
+        less(&mut self.caused_ns, earlier.caused_ns);
+        less(&mut self.acquisitions, earlier.acquisitions);
+        less(&mut self.contended, earlier.contended);
+        less(&mut self.waits, earlier.waits);
+        less(&mut self.drop_requests, earlier.drop_requests);
+        less(&mut self.switch_wait_ns, earlier.switch_wait_ns);
+        self.hold = Distribution::excess(&self.hold, &earlier.hold);
+        self.wait = Distribution::excess(&self.wait, &earlier.wait);
+        self.handoff = Distribution::excess(&self.handoff, &earlier.handoff);
+    }
+}

@@ -129,7 +129,7 @@ fn last_time(script: &[Step]) -> u64 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn sums_are_those_of_the_naive_account(choices in choices(), later in 0u64..50_000_000) {

@@ -7,17 +7,17 @@ use gilprof_core::{Event, EventKind, FLAG_REQUESTED};
 use proptest::prelude::*;
 
 /// Ids of groups begin here.
-pub const GROUPS: u64 = 1 << 40;
+pub(crate) const GROUPS: u64 = 1 << 40;
 
 /// What a random choice makes happen: an event, or a loss of events.
 #[derive(Clone, Copy, Debug)]
-pub enum Step {
+pub(crate) enum Step {
     Event(Event),
     Lost,
 }
 
 /// Choices a script is made from: action, actor, time passed.
-pub fn choices() -> impl Strategy<Value = Vec<(u8, u8, u64)>> {
+pub(crate) fn choices() -> impl Strategy<Value = Vec<(u8, u8, u64)>> {
     let pause = prop_oneof![
         4 => Just(0u64),
         20 => 1u64..1_000,
@@ -46,7 +46,7 @@ struct Actor {
 
 /// Makes a valid script of any choices.
 #[derive(Debug, Default)]
-pub struct Writer {
+pub(crate) struct Writer {
     time: u64,
     next_id: u32,
     actors: [Option<Actor>; 6],
@@ -57,7 +57,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    pub fn write(choices: &[(u8, u8, u64)], losses: bool) -> Vec<Step> {
+    pub(crate) fn write(choices: &[(u8, u8, u64)], losses: bool) -> Vec<Step> {
         let mut writer = Writer {
             time: 1_000_003,
             held_by_unknown: true,
@@ -76,7 +76,7 @@ impl Writer {
             thread: id,
             slot: slot as u16,
             kind,
-            flags: FLAG_REQUESTED * u8::from(time_ns % 2 == 0),
+            flags: FLAG_REQUESTED * u8::from(time_ns.is_multiple_of(2)),
         }));
     }
 
@@ -165,7 +165,7 @@ impl Writer {
         if actor.now == Now::Holding {
             return;
         }
-        let late = actor.now == Now::Detached && action % 2 == 0;
+        let late = actor.now == Now::Detached && action.is_multiple_of(2);
         let ago = if late {
             (self.time - actor.since) / 2
         } else {
@@ -205,7 +205,7 @@ impl Writer {
 
 /// What a thread does during an interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Doing {
+pub(crate) enum Doing {
     Holding,
     /// Since when and with which number; whether begin and end were seen.
     Waiting {
@@ -217,30 +217,30 @@ pub enum Doing {
 
 /// One interval of one thread. Thread 0 holds where the holder is not known.
 #[derive(Clone, Copy, Debug)]
-pub struct Interval {
-    pub thread: u64,
-    pub doing: Doing,
-    pub from: u64,
-    pub to: u64,
+pub(crate) struct Interval {
+    pub(crate) thread: u64,
+    pub(crate) doing: Doing,
+    pub(crate) from: u64,
+    pub(crate) to: u64,
 }
 
 /// Sums of one thread.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Sums {
-    pub holding: u64,
-    pub waiting: u64,
-    pub detached: u64,
-    pub handoff: u64,
-    pub caused: u64,
-    pub waits_closed: u64,
-    pub waits_total: u64,
-    pub handoff_closed: u64,
+pub(crate) struct Sums {
+    pub(crate) holding: u64,
+    pub(crate) waiting: u64,
+    pub(crate) detached: u64,
+    pub(crate) handoff: u64,
+    pub(crate) caused: u64,
+    pub(crate) waits_closed: u64,
+    pub(crate) waits_total: u64,
+    pub(crate) handoff_closed: u64,
 }
 
 /// The naive account: every interval there was, up to `now`.
 #[derive(Debug, Default)]
-pub struct Oracle {
-    pub intervals: Vec<Interval>,
+pub(crate) struct Oracle {
+    pub(crate) intervals: Vec<Interval>,
     open: BTreeMap<u64, (Doing, u64)>,
     closed_waits: Vec<usize>,
     folded: BTreeMap<u64, u64>,
@@ -250,7 +250,7 @@ pub struct Oracle {
 }
 
 impl Oracle {
-    pub fn of(script: &[Step], now: u64) -> Self {
+    pub(crate) fn of(script: &[Step], now: u64) -> Self {
         let mut oracle = Oracle {
             holder: Some(0),
             ..Oracle::default()
@@ -396,7 +396,7 @@ impl Oracle {
         });
     }
 
-    pub fn name(&self, thread: u64) -> u64 {
+    pub(crate) fn name(&self, thread: u64) -> u64 {
         self.folded.get(&thread).copied().unwrap_or(thread)
     }
 
@@ -414,7 +414,7 @@ impl Oracle {
     }
 
     /// Sums of each thread between two instants.
-    pub fn sums(&self, from: u64, to: u64) -> BTreeMap<u64, Sums> {
+    pub(crate) fn sums(&self, from: u64, to: u64) -> BTreeMap<u64, Sums> {
         let mut all: BTreeMap<u64, Sums> = BTreeMap::new();
         for (at, interval) in self.intervals.iter().enumerate() {
             let ns = interval.to.min(to).saturating_sub(interval.from.max(from));
@@ -446,7 +446,7 @@ impl Oracle {
     }
 
     /// Waiter and holder → ns, waits, longest; 0 for the unknown holder.
-    pub fn blame(&self, from: u64, to: u64) -> BTreeMap<(u64, u64), (u64, u64, u64)> {
+    pub(crate) fn blame(&self, from: u64, to: u64) -> BTreeMap<(u64, u64), (u64, u64, u64)> {
         let mut blame: BTreeMap<(u64, u64), (u64, u64, u64)> = BTreeMap::new();
         let waits = self
             .intervals
