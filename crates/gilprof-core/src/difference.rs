@@ -172,7 +172,8 @@ fn threads(
     }
     rows.retain(|row| {
         let held = || holds.iter().any(|hold| hold.thread == row.id);
-        !row.ended || row.lifetime_ns > 0 || named.contains(&row.id) || held()
+        let acted = row.lifetime_ns > 0 || row.acquisitions > 0 || row.waits > 0;
+        !row.ended || acted || named.contains(&row.id) || held()
     });
     rows
 }

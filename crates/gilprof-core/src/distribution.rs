@@ -1,5 +1,7 @@
 //! How often durations of each size were seen.
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, Serialize};
 
 use crate::bucket::{BUCKETS, bucket_bounds, bucket_of};
@@ -116,9 +118,7 @@ impl Distribution {
         if other.count == 0 {
             return;
         }
-        let mut buckets = std::mem::take(&mut self.buckets);
-        buckets.extend_from_slice(&other.buckets);
-        self.buckets = normal(buckets);
+        self.buckets = together(&self.buckets, &other.buckets);
         self.count = sum(&self.buckets);
         self.total_ns = self.total_ns.saturating_add(other.total_ns);
         self.min_ns = least(self.min_ns, other.min_ns);
@@ -187,6 +187,9 @@ fn normal(mut buckets: Vec<(u16, u64)>) -> Vec<(u16, u64)> {
         bucket.0 = bucket.0.min(BUCKETS as u16 - 1);
     }
     buckets.retain(|b| b.1 > 0);
+    if buckets.is_sorted_by(|a, b| a.0 < b.0) {
+        return buckets;
+    }
     buckets.sort_unstable_by_key(|b| b.0);
     buckets.dedup_by(|next, kept| {
         let same = next.0 == kept.0;
@@ -196,6 +199,24 @@ fn normal(mut buckets: Vec<(u16, u64)>) -> Vec<(u16, u64)> {
         same
     });
     buckets
+}
+
+/// The counts of two, each sorted by index with one entry a bucket.
+fn together(a: &[(u16, u64)], b: &[(u16, u64)]) -> Vec<(u16, u64)> {
+    let (mut a, mut b) = (a.iter().copied().peekable(), b.iter().copied().peekable());
+    let mut all = Vec::with_capacity(a.len() + b.len());
+    while let (Some(&x), Some(&y)) = (a.peek(), b.peek()) {
+        all.push(match x.0.cmp(&y.0) {
+            Ordering::Less => x,
+            Ordering::Greater => y,
+            Ordering::Equal => (x.0, x.1.saturating_add(y.1)),
+        });
+        a.next_if(|_| x.0 <= y.0);
+        b.next_if(|_| y.0 <= x.0);
+    }
+    all.extend(a);
+    all.extend(b);
+    all
 }
 
 fn sum(buckets: &[(u16, u64)]) -> u64 {

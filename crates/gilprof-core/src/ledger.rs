@@ -14,7 +14,7 @@ mod tally;
 mod timeline;
 mod worst;
 
-pub use account::Account;
+pub use account::{Account, Charges};
 
 use std::collections::HashMap;
 
@@ -102,6 +102,14 @@ impl Ledger {
         let mut book = self.book.clone();
         book.settle(now_ns);
         book.account(&self.tallies)
+    }
+
+    /// Who waited for whom until `now_ns`, without what each thread did by itself: a
+    /// part of [`Ledger::at`], in a fraction of its time.
+    pub fn charges_at(&self, now_ns: u64) -> Charges {
+        let mut book = self.book.clone();
+        book.settle(now_ns);
+        book.charges()
     }
 
     /// The record of the event's thread, which is made where there is none.

@@ -50,7 +50,7 @@ pub use hold::Hold;
 pub use state::State;
 pub use thread::Thread;
 
-pub use ledger::{Account, Ledger};
+pub use ledger::{Account, Charges, Ledger};
 
 pub use balance::Imbalance;
 pub use pattern::pattern;

@@ -1,7 +1,7 @@
 //! Follows the events of a region and puts profiles together: the same for a
 //! region of this process and for one that another process writes.
 
-use gilprof_core::{Account, Ended, Ledger, Mode, Profile, ProfileParts};
+use gilprof_core::{Charges, Ended, Ledger, Mode, Profile, ProfileParts};
 use gilprof_region::{Cursor, Cut, Next, Recording, Region};
 
 /// A reader of one region.
@@ -60,9 +60,10 @@ impl Collector {
         for (gil, &posted) in (0..).zip(&cut.posted) {
             self.drain_gil(region, gil, Some(posted));
         }
-        let accounts: Vec<Account> = self.ledgers.iter().map(|l| l.at(cut.at_ns)).collect();
+        let ledgers = self.ledgers.iter();
+        let charges: Vec<Charges> = ledgers.map(|l| l.charges_at(cut.at_ns)).collect();
         let ended = end.map_or(Ended::Running, |(_, ended)| ended);
-        self.assemble(region, &recording, cut, accounts, ended)
+        self.assemble(region, &recording, cut, charges, ended)
     }
 
     fn assemble(
@@ -70,7 +71,7 @@ impl Collector {
         region: &Region,
         recording: &Recording,
         cut: Cut,
-        accounts: Vec<Account>,
+        charges: Vec<Charges>,
         ended_how: Ended,
     ) -> Profile {
         let [major, minor, patch] = recording.python;
@@ -98,10 +99,10 @@ impl Collector {
             notes: notes(region, &cut),
             ..ProfileParts::default()
         };
-        for account in accounts {
-            parts.blame.extend(account.blame);
-            parts.holds.extend(account.holds);
-            parts.history.merge(account.history);
+        for charged in charges {
+            parts.blame.extend(charged.blame);
+            parts.holds.extend(charged.holds);
+            parts.history.merge(charged.history);
         }
         parts.threads = cut.threads;
         parts.gils = cut.gils;

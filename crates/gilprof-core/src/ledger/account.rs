@@ -34,3 +34,14 @@ pub struct Account {
     /// How many of the applied events contradicted what was known, and were ignored.
     pub ignored: u64,
 }
+
+/// Who waited for whom for one GIL, until an instant.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Charges {
+    /// Who waited for whom, by ascending waiter and holder.
+    pub blame: Vec<Blame>,
+    /// The 32 holds that cost the others most, worst first.
+    pub holds: Vec<Hold>,
+    /// What happened when.
+    pub history: History,
+}

@@ -1,6 +1,6 @@
 //! The sums of a ledger, without its distributions: what a snapshot copies.
 
-use super::account::Account;
+use super::account::{Account, Charges};
 use super::pairs::{Cell, Pairs};
 use super::record::Record;
 use super::tally::Tallies;
@@ -365,10 +365,9 @@ impl Book {
     }
 
     /// The rows, once everything is settled.
-    pub(crate) fn account(mut self, tallies: &[Tallies]) -> Account {
+    pub(crate) fn account(self, tallies: &[Tallies]) -> Account {
         let mut account = Account {
             at_ns: self.latest,
-            blame: self.blame(),
             events: self.events,
             lost: self.lost,
             ignored: self.ignored,
@@ -376,10 +375,20 @@ impl Book {
         };
         account.threads = self.threads(tallies, &mut account.unattributed_ns);
         account.gil = total(self.gil.clone(), &account.threads, tallies);
-        let slice = self.slice_until(self.latest);
-        account.holds = self.worst.into_holds();
-        account.history = self.timeline.map(|t| t.finish(slice)).unwrap_or_default();
+        let charges = self.charges();
+        account.blame = charges.blame;
+        account.holds = charges.holds;
+        account.history = charges.history;
         account
+    }
+
+    pub(crate) fn charges(mut self) -> Charges {
+        let slice = self.slice_until(self.latest);
+        Charges {
+            blame: self.blame(),
+            holds: self.worst.into_holds(),
+            history: self.timeline.map(|t| t.finish(slice)).unwrap_or_default(),
+        }
     }
 
     fn blame(&self) -> Vec<Blame> {
