@@ -17,11 +17,13 @@ mod shared;
 
 use std::ffi::OsString;
 
+use pyo3::ffi;
 use pyo3::prelude::*;
 
 /// The compiled part of gilprof.
 #[pymodule(gil_used = true)]
 mod _native {
+    use pyo3::exceptions::PyImportError;
     use pyo3::prelude::*;
 
     #[pymodule_export]
@@ -48,8 +50,21 @@ mod _native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        if !crate::is_main_interpreter(module.py()) {
+            let text = "gilprof._native does not support loading in subinterpreters";
+            return Err(PyImportError::new_err(text));
+        }
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
+}
+
+/// Whether the calling thread is in the interpreter that Python began with. Before
+/// CPython 3.12 nobody else asks, and what PyO3 keeps belongs to one interpreter.
+fn is_main_interpreter(_attached: Python<'_>) -> bool {
+    // SAFETY: the thread is attached, so it is in an interpreter.
+    let interpreter = unsafe { ffi::PyInterpreterState_Get() };
+    // SAFETY: the interpreter lasts as long as the thread is attached to it.
+    unsafe { ffi::PyInterpreterState_GetID(interpreter) == 0 }
 }
 
 /// Whether this process is being recorded.

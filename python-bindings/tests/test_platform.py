@@ -64,7 +64,7 @@ except gilprof.UnsupportedError as error:
 """
     read, write = os.pipe()
     interpreter = interpreters.create()
-    interpreters.run_string(interpreter, source.format(path=sys.path, file=write))
+    assert not interpreters.run_string(interpreter, source.format(path=sys.path, file=write))
     interpreters.destroy(interpreter)
     os.close(write)
     with os.fdopen(read) as answer:
