@@ -14,6 +14,7 @@ import time
 import gilprof
 
 import workloads
+from compare import quartiles
 from run import machine
 
 ROUNDS = 20
@@ -41,7 +42,14 @@ def off_percent(measured, truth):
 
 def a_hold():
     """One call that holds the GIL, against the clock around it."""
-    truth, profile = profiled(lambda: elapsed_ns(lambda: usleep_holding(HOLD_US)))
+
+    def between_releases():
+        time.sleep(0)
+        truth = elapsed_ns(lambda: usleep_holding(HOLD_US))
+        time.sleep(0)
+        return truth
+
+    truth, profile = profiled(between_releases)
     longest = max(thread.hold.max_ns for thread in profile.threads if thread.hold.count)
     return off_percent(longest, truth)
 
@@ -58,10 +66,8 @@ def a_sleep():
 
 
 def a_wait():
-    """The wait of a thread that wakes while another holds, against its delay.
-
-    What the clock says is longer by the time the sleeper takes to wake up.
-    """
+    """The wait of a thread that wakes while another holds, against its delay,
+    which is longer by the time that the sleeper takes to wake up."""
     begun = threading.Event()
 
     def holder():
@@ -71,7 +77,7 @@ def a_wait():
     def waiter():
         begun.set()
         with gilprof.measure("wait") as measured:
-            truth = elapsed_ns(lambda: time.sleep(0.001)) - 1_000_000
+            truth = elapsed_ns(lambda: time.sleep(0.01)) - 10_000_000
         return off_percent(measured.waiting_ns, truth)
 
     def both():
@@ -85,14 +91,21 @@ def a_wait():
 
 
 def wall():
-    """The recording's clock, against the program's, in parts per million."""
+    """The recording's clock, against the program's, in parts per million.
 
-    def second():
-        before = gilprof.snapshot()
-        truth = elapsed_ns(lambda: time.sleep(0.5))
-        return off_percent((gilprof.snapshot() - before).wall_ns, truth) * 1e4
+    What it takes to read both is the same in a long and in a short sleep.
+    """
 
-    return profiled(second)[0]
+    def apart_ns(seconds):
+        with gilprof.measure("wall") as measured:
+            truth = elapsed_ns(lambda: time.sleep(seconds))
+        return measured.wall_ns - truth
+
+    def drift():
+        short, long = apart_ns(0.1), apart_ns(1.1)
+        return (long - short) / 1e9 * 1e6
+
+    return profiled(drift)[0]
 
 
 def counted():
@@ -125,7 +138,7 @@ def balance_of_waiting():
 TRUTHS = [
     ("a hold of 50 ms, off by", a_hold, "%"),
     ("a sleep of 50 ms, detached time off by", a_sleep, "%"),
-    ("a wait of up to 50 ms, off by", a_wait, "%"),
+    ("a wait of 40 ms, off by", a_wait, "%"),
     ("the recording's clock, off by", wall, "ppm"),
     ("10 000 releases, counted beyond", counted, ""),
     ("holding + waiting + detached - lifetime", balance_of_threads, "ns"),
@@ -135,13 +148,15 @@ TRUTHS = [
 
 def main():
     print(machine())
-    print(f"{ROUNDS} rounds each\n")
-    print(f"{'what':42} {'median':>12} {'least':>12} {'greatest':>12}")
+    print(f"{ROUNDS} rounds each; the farthest is often a program that lost its CPU")
+    print("between two looks at the clock\n")
+    print(f"{'what':42} {'median':>10} {'middle half':>24} {'farthest':>10}")
     for what, truth, unit in TRUTHS:
-        results = sorted(truth() for _ in range(ROUNDS))
-        median = results[ROUNDS // 2]
-        shown = " ".join(f"{value:12.4g}" for value in (median, results[0], results[-1]))
-        print(f"{what:42} {shown} {unit}".rstrip(), flush=True)
+        results = [truth() for _ in range(ROUNDS)]
+        first, median, third = quartiles(results)
+        spread = f"{first:.4g} to {third:.4g}"
+        farthest = max(results, key=abs)
+        print(f"{what:42} {median:10.4g} {spread:>24} {farthest:10.4g} {unit}".rstrip(), flush=True)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ from find_pythons import ROOT, describe, find_pythons
 
 PYTEST_SECONDS = 1_200
 REPORTS = ROOT / "target" / "pytest"
-PYTEST = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "faulthandler_timeout=300"]
+PYTEST = ["-m", "pytest", "-q", "--rootdir=.", "-p", "no:cacheprovider"]
+PYTEST += ["-o", "faulthandler_timeout=300"]
 
 
 class Result(NamedTuple):
@@ -77,7 +78,8 @@ def clippy():
 
 def rust():
     runner = ["nextest", "run"] if has("nextest") else ["test", "--all-targets"]
-    return check("rust", ["cargo", *runner, "--locked"])
+    runner = ["nextest", "run"] if has("nextest") else ["test", "--all-targets"]
+    return check("rust", ["cargo", *runner, "--locked", "--no-fail-fast"])
 
 
 def doctest():
