@@ -67,3 +67,8 @@ pub mod fork {
 pub fn name_thread(native_id: u32, name: &str) -> bool {
     gilprof_probe::region().is_some_and(|region| region.name_thread(native_id, name))
 }
+
+/// Has the tests run what the README shows.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
