@@ -17,7 +17,7 @@ use std::time::Duration;
 use gilprof_region::{Clock, GilCell, Recording, Region, Slot, Writer};
 
 use crate::current;
-use crate::gils::{Known, TABLE};
+use crate::gils::{Known, TABLE, thread_pointer};
 
 /// A recording in progress.
 #[derive(Clone, Copy, Debug)]
@@ -60,8 +60,11 @@ pub(crate) fn recording() -> Option<&'static Active> {
 /// holds that GIL's mutex.
 // Must not allocate.
 #[inline(always)]
-pub(crate) fn book(gil: u32, event: impl FnOnce(&Active, &Writer<'_>)) {
-    let Some(cell) = TABLE.get(gil as usize).and_then(Known::cell) else {
+pub(crate) fn book(gil: u32, event: impl FnOnce(&Active, &Known, &Writer<'_>)) {
+    let Some(known) = TABLE.get(gil as usize) else {
+        return;
+    };
+    let Some(cell) = known.cell() else {
         return;
     };
     cell.enter();
@@ -70,7 +73,7 @@ pub(crate) fn book(gil: u32, event: impl FnOnce(&Active, &Writer<'_>)) {
     if let Some(active) = recording()
         && let Some(writer) = Writer::new(active.region, gil)
     {
-        event(active, &writer);
+        event(active, known, &writer);
     }
     cell.leave();
 }
@@ -89,7 +92,17 @@ impl Active {
     /// caller books for the GIL of `writer`.
     // Must not allocate.
     #[inline(always)]
-    pub(crate) fn slot(&self, writer: &Writer<'_>, now_ns: u64) -> Slot {
+    pub(crate) fn slot(&self, known: &Known, writer: &Writer<'_>, now_ns: u64) -> Slot {
+        let thread = thread_pointer();
+        if let Some(slot) = known.recall(thread) {
+            return slot;
+        }
+        let slot = self.find_slot(writer, now_ns);
+        known.remember(thread, slot);
+        slot
+    }
+
+    fn find_slot(&self, writer: &Writer<'_>, now_ns: u64) -> Slot {
         match current::slot(self.generation) {
             Some(slot) => slot,
             None => self.admit(writer, now_ns),

@@ -12,6 +12,7 @@ use gilprof_region::Slot;
 
 use crate::active;
 use crate::error::Error;
+use crate::gils;
 
 /// glibc keeps the first 32 values of a thread inside of the thread, and
 /// allocates for those beyond (nptl/pthread_setspecific.c).
@@ -80,6 +81,7 @@ pub(crate) fn set_slot(generation: u32, slot: Slot) {
 
 unsafe extern "C" fn thread_ends(value: *mut c_void) {
     let value = value as u64;
+    gils::forget_thread(gils::thread_pointer());
     active::outside(|active| {
         let slot = decode(value);
         if (value >> 32) as u32 == active.generation && slot != Slot::NONE {

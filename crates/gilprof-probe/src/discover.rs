@@ -83,7 +83,7 @@ fn learn(cond: usize) -> Option<u32> {
         Some(gil)
     })
     .flatten()?;
-    book(gil, |active, writer| writer.born(active.clock.now_ns()));
+    book(gil, |active, _, writer| writer.born(active.clock.now_ns()));
     Some(gil)
 }
 

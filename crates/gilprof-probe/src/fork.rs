@@ -21,6 +21,7 @@ unsafe extern "C" fn in_child() {
     let inherited = active::recording().copied();
     active::turn_off_in_child();
     gils::forget(1);
+    gils::forget_threads_in_child();
     probe::forget_lock_in_child();
     if let Some(inherited) = inherited {
         record_anew(&inherited);

@@ -6,11 +6,11 @@
 
 use std::mem::size_of;
 use std::sync::atomic::{
-    AtomicPtr, AtomicUsize,
+    AtomicPtr, AtomicU32, AtomicUsize,
     Ordering::{Relaxed, SeqCst},
 };
 
-use gilprof_region::{GILS, GilCell};
+use gilprof_region::{GILS, GilCell, Slot};
 
 const INTERVAL: usize = 32;
 const LAST_HOLDER: usize = 24;
@@ -31,6 +31,10 @@ pub(crate) struct Known {
     /// Where its events are booked; null for an unused entry. Regions that
     /// hooks write to are never unmapped, so it may be entered at any time.
     pub(crate) cell: AtomicPtr<GilCell>,
+    /// The thread that took it last ([`thread_pointer`]) and that thread's slot: most
+    /// often it is the next to take it, too. Written under the GIL's mutex.
+    last_thread: AtomicUsize,
+    last_slot: AtomicU32,
 }
 
 /// The GILs of this process. The first is the main interpreter's.
@@ -39,6 +43,8 @@ pub(crate) static TABLE: [Known; GILS as usize] = [const {
         cond: AtomicUsize::new(0),
         switch_cond: AtomicUsize::new(0),
         cell: AtomicPtr::new(std::ptr::null_mut()),
+        last_thread: AtomicUsize::new(0),
+        last_slot: AtomicU32::new(0),
     }
 }; GILS as usize];
 
@@ -50,10 +56,23 @@ impl Known {
         self.cond.store(cond, SeqCst);
     }
 
+    /// The slot of this thread, if it was the last to take this GIL.
+    #[inline(always)]
+    pub(crate) fn recall(&self, thread: usize) -> Option<Slot> {
+        (self.last_thread.load(Relaxed) == thread)
+            .then(|| Slot::from_index(self.last_slot.load(Relaxed)))
+    }
+
+    pub(crate) fn remember(&self, thread: usize, slot: Slot) {
+        self.last_slot.store(slot.index(), Relaxed);
+        self.last_thread.store(thread, Relaxed);
+    }
+
     pub(crate) fn unset(&self) {
         self.cond.store(0, SeqCst);
         self.switch_cond.store(0, SeqCst);
         self.cell.store(std::ptr::null_mut(), SeqCst);
+        self.last_thread.store(0, SeqCst);
     }
 
     #[inline(always)]
@@ -61,6 +80,43 @@ impl Known {
         // SAFETY: null, or from `set`, whose argument lives for ever.
         unsafe { self.cell.load(Relaxed).as_ref() }
     }
+}
+
+/// A thread ends: the next one at its address is another.
+pub(crate) fn forget_thread(thread: usize) {
+    for known in &TABLE {
+        // A failure is another thread, which is not ours to forget.
+        let _ = known
+            .last_thread
+            .compare_exchange(thread, 0, SeqCst, Relaxed);
+    }
+}
+
+/// What tells the living threads apart: the address of the thread's own block.
+#[inline(always)]
+pub(crate) fn thread_pointer() -> usize {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let pointer: usize;
+        // SAFETY: on x86-64 Linux the word at fs:0 is the thread control block's
+        // own address (ELF Handling For Thread-Local Storage, 3.4.6).
+        unsafe {
+            core::arch::asm!("mov {}, fs:0", out(reg) pointer, options(nostack, preserves_flags, readonly));
+        }
+        pointer
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        // SAFETY: the call has no preconditions.
+        unsafe { libc::pthread_self() as usize }
+    }
+}
+
+/// In the child of a fork the slots are given out anew.
+pub(crate) fn forget_threads_in_child() {
+    TABLE
+        .iter()
+        .for_each(|known| known.last_thread.store(0, SeqCst));
 }
 
 /// Forgets all GILs from the one with this index on.

@@ -81,15 +81,17 @@ unsafe extern "C-unwind" fn signal(cond: *mut pthread_cond_t) -> c_int {
 
 #[inline(always)]
 fn acquired(gil: u32) {
-    book(gil, |active, writer| {
+    book(gil, |active, known, writer| {
         let now_ns = active.clock.now_ns();
-        writer.acquire(active.slot(writer, now_ns), now_ns);
+        writer.acquire(active.slot(known, writer, now_ns), now_ns);
     });
 }
 
 #[inline(always)]
 fn released(gil: u32) {
-    book(gil, |active, writer| writer.release(active.clock.now_ns()));
+    book(gil, |active, _, writer| {
+        writer.release(active.clock.now_ns())
+    });
 }
 
 #[cold]
@@ -135,9 +137,9 @@ unsafe extern "C-unwind" fn timedwait(
 fn begins_to_wait(cond: usize, mutex: usize) -> Option<Ticket> {
     let gil = gils::by_cond(cond).or_else(|| discover::by_wait(cond, mutex))?;
     let mut ticket = None;
-    book(gil, |active, writer| {
+    book(gil, |active, known, writer| {
         let now_ns = active.clock.now_ns();
-        let slot = active.slot(writer, now_ns);
+        let slot = active.slot(known, writer, now_ns);
         writer.wait(slot, now_ns);
         ticket = Some(Ticket {
             gil,
@@ -155,7 +157,7 @@ fn timed_out(address: Gil, ticket: Ticket) {
     if !address.is_locked() || address.switch_number() != ticket.switch_number {
         return;
     }
-    book(ticket.gil, |active, writer| {
+    book(ticket.gil, |active, _, writer| {
         // Another recording may have begun during the wait.
         if active.generation == ticket.generation {
             writer.drop_request(ticket.slot, active.clock.now_ns());
