@@ -1,9 +1,16 @@
 //! The recording's clock: the time-stamp counter, else the kernel's.
 
+use std::sync::OnceLock;
+use std::time::Duration;
+
 use gilprof_core::Clock as Kind;
 
 /// Where Linux says which clock source it trusts on this machine.
 const CLOCK_SOURCE: &str = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
+
+/// How long the counter's rate is measured against the kernel's clock. Two
+/// readings are some tens of nanoseconds apart: that is the error, over this time.
+const CALIBRATION: Duration = Duration::from_millis(5);
 
 /// Reads the recording's time. Every process that maps the region can read
 /// it: both sources are the same for the whole machine.
@@ -36,21 +43,17 @@ impl Clock {
         }
     }
 
-    /// The time-stamp counter, if it is invariant on this processor.
+    /// The time-stamp counter, if it is invariant on this processor. Measuring its
+    /// rate takes [`CALIBRATION`], once a process.
     fn counter() -> Option<Self> {
-        let quanta = quanta::Clock::new();
-        let near = |a: u64, b: u64| a.abs_diff(b) < 1 << 24;
-        // `quanta` falls back to the kernel's clock where the counter varies.
-        if !near(quanta.raw(), ticks()?) {
-            return None;
-        }
-        let mult = quanta.delta_as_nanos(0, 1 << 32);
-        let (base_ticks, base_ns) = (ticks()?, monotonic_ns());
-        Some(Clock {
-            kind: Kind::Tsc,
-            mult,
-            base_ticks,
-            base_ns,
+        static COUNTER: OnceLock<Option<Clock>> = OnceLock::new();
+        *COUNTER.get_or_init(|| {
+            if !counter_is_invariant() {
+                return None;
+            }
+            let start = Anchor::take()?;
+            std::thread::sleep(CALIBRATION);
+            start.clock_until(Anchor::take()?)
         })
     }
 
@@ -79,6 +82,55 @@ impl Clock {
         // Wrapping: the numbers may come from a corrupt header.
         self.base_ns.wrapping_add(ns)
     }
+}
+
+/// The counter and the kernel's clock at one instant.
+#[derive(Clone, Copy, Debug)]
+struct Anchor {
+    ticks: u64,
+    ns: u64,
+}
+
+impl Anchor {
+    /// The closest of some tries: how far apart the two readings can be is the
+    /// time between the two readings of the counter around the kernel's.
+    fn take() -> Option<Self> {
+        const TRIES: usize = 50;
+        let attempt = || {
+            let before = ticks()?;
+            let ns = monotonic_ns();
+            let width = ticks()?.saturating_sub(before);
+            let ticks = before + width / 2;
+            Some((width, Anchor { ticks, ns }))
+        };
+        let tries = (0..TRIES).filter_map(|_| attempt());
+        tries
+            .min_by_key(|(width, _)| *width)
+            .map(|(_, anchor)| anchor)
+    }
+
+    fn clock_until(self, end: Anchor) -> Option<Clock> {
+        let ticks = u128::from(end.ticks.checked_sub(self.ticks)?);
+        let ns = u128::from(end.ns.checked_sub(self.ns)?);
+        let mult = (ns << 32).checked_div(ticks)?;
+        Some(Clock {
+            kind: Kind::Tsc,
+            mult: u64::try_from(mult).ok()?,
+            base_ticks: self.ticks,
+            base_ns: self.ns,
+        })
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn counter_is_invariant() -> bool {
+    let power = raw_cpuid::CpuId::new().get_advanced_power_mgmt_info();
+    power.is_some_and(|info| info.has_invariant_tsc())
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn counter_is_invariant() -> bool {
+    false
 }
 
 fn kernel_trusts_counter() -> bool {
@@ -126,6 +178,21 @@ mod tests {
         let (end, kernel_end) = (clock.now_ns(), monotonic_ns());
         let ratio = (end - start) as f64 / (kernel_end - kernel_start) as f64;
         assert!((0.99..1.01).contains(&ratio), "{ratio}");
+    }
+
+    #[test]
+    fn the_counters_rate_is_known_to_a_ten_thousandth() {
+        let Some(clock) = Clock::counter() else {
+            return;
+        };
+        let start = Anchor::take().unwrap();
+        while monotonic_ns() - start.ns < 50_000_000 {
+            std::hint::spin_loop();
+        }
+        let end = Anchor::take().unwrap();
+        let counted = clock.scale(end.ticks) - clock.scale(start.ticks);
+        let ratio = counted as f64 / (end.ns - start.ns) as f64;
+        assert!((0.9999..1.0001).contains(&ratio), "{ratio}");
     }
 
     #[test]
