@@ -23,12 +23,14 @@ def _main() -> None:
 
     try:
         _start(value)
-    except UnsupportedError as error:
-        _refuse(str(error))
+    except UnsupportedError:
+        # The reason is in the region by now: `gilprof run` says it.
+        _refuse()
     except ImportError as error:
         # A subinterpreter is in a process that has its answer already.
         if not _platform.is_subinterpreter(str(error)):
-            _refuse(_platform.unsupported() or str(error))
+            _say(_platform.unsupported() or str(error))
+            _refuse()
 
 
 def _start(value: str) -> None:
@@ -55,12 +57,16 @@ def _stop(session: "SharedSession") -> None:
     session.stop()
 
 
-def _refuse(reason: str) -> None:
+def _say(reason: str) -> None:
+    """For what no region could be told of."""
+    import sys
+
+    print(f"gilprof: the program runs unprofiled: {reason}", file=sys.stderr, flush=True)
+
+
+def _refuse() -> None:
     """With --require, ends the process before the program runs."""
     if os.environ.get(_REQUIRE) == "1":
-        import sys
-
-        print(f"gilprof: {reason}", file=sys.stderr, flush=True)
         os._exit(2)
 
 

@@ -1,0 +1,92 @@
+"""Starting and stopping, over and over, in the middle of everything."""
+
+import sys
+import threading
+
+import gilprof
+import pytest
+import workloads
+from balance import assert_balanced
+
+
+@pytest.fixture(autouse=True)
+def threads_take_short_turns():
+    """Else most of the time goes by while start() and stop() wait for the GIL."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-4)
+    yield
+    sys.setswitchinterval(before)
+
+
+def resident_bytes():
+    with open("/proc/self/status") as status:
+        (line,) = [line for line in status if line.startswith("VmRSS:")]
+    return int(line.split()[1]) * 1024
+
+
+def contend(over):
+    while not over.is_set():
+        sum(range(50))
+
+
+def sleep_often(over):
+    while not over.wait(0.0001):
+        pass
+
+
+def with_eight_threads(work):
+    over = threading.Event()
+    jobs = [contend, sleep_often] * 4
+    threads = [threading.Thread(target=job, args=(over,)) for job in jobs]
+    for thread in threads:
+        thread.start()
+    try:
+        return work()
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+def test_two_thousand_starts_and_stops_leave_nothing_behind():
+    hook = threading.Thread.__dict__["_set_native_id"]
+
+    def start_and_stop(count):
+        for _ in range(count):
+            gilprof.start()
+            gilprof.stop()
+
+    def twice():
+        start_and_stop(200)
+        before = resident_bytes()
+        start_and_stop(1_800)
+        return resident_bytes() - before
+
+    grown = with_eight_threads(twice)
+    assert grown < 4 << 20
+    assert not gilprof.is_running()
+    assert threading.Thread.__dict__["_set_native_id"] is hook
+
+
+def test_what_is_cut_out_of_a_busy_program_balances():
+    def cut():
+        for _ in range(50):
+            with gilprof.profile() as p:
+                workloads.spin(0.005)
+            assert_balanced(p.result)
+
+    with_eight_threads(cut)
+
+
+def test_snapshots_of_a_busy_program_balance_and_so_do_their_differences():
+    def take():
+        with gilprof.profile() as p:
+            last = p.snapshot()
+            for _ in range(50):
+                workloads.spin(0.002)
+                now = p.snapshot()
+                assert_balanced(now)
+                assert_balanced(now - last)
+                last = now
+
+    with_eight_threads(take)
