@@ -14,7 +14,8 @@ from find_pythons import ROOT, find_pythons
 VENVS = ROOT / ".venvs"
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", "target"))
 WHEELS = ROOT / "target" / "wheels"
-TEST_PACKAGES = ["pytest>=8"]
+# mypy checks that the stubs are what is there.
+TEST_PACKAGES = ["pytest>=8", "mypy>=1.11"]
 BUILD_PACKAGES = ["maturin>=1.8,<2"]
 
 
