@@ -53,6 +53,8 @@ pub struct GilCell {
     /// slot + 1, 0 for none. Linked through `ThreadCell::next`.
     pub(crate) ended_first: AtomicU32,
     pub(crate) ended_last: AtomicU32,
+    /// How many they are.
+    pub(crate) ended_kept: AtomicU32,
 
     pub(crate) hold: HistCell,
     pub(crate) wait: HistCell,

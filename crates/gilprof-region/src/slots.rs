@@ -122,7 +122,7 @@ impl Writer<'_> {
             self.begin(slot);
             return Some(slot);
         }
-        let Some(slot) = self.region.claim().or_else(|| self.recycle()) else {
+        let Some(slot) = self.place() else {
             let header = self.region.header();
             header.unaccounted_threads.fetch_add(1, Relaxed);
             return None;
@@ -131,6 +131,16 @@ impl Writer<'_> {
         self.region.enrol(thread, native_id, now);
         self.begin(slot);
         Some(slot)
+    }
+
+    /// A slot that is free, or that of the thread that ended first. Once enough
+    /// ended threads have rows of their own, those come first: the pages of a
+    /// slot that was never used cost far more than folding an old thread.
+    fn place(&self) -> Option<Slot> {
+        match self.cell.ended_kept.load(Relaxed) < self.region.sizes().ended_rows() {
+            true => self.region.claim().or_else(|| self.recycle()),
+            false => self.recycle().or_else(|| self.region.claim()),
+        }
     }
 
     fn begin(&self, slot: Slot) {
@@ -192,6 +202,8 @@ impl Writer<'_> {
             None => self.cell.ended_first.store(slot.0 + 1, Relaxed),
         }
         self.cell.ended_last.store(slot.0 + 1, Relaxed);
+        let kept = self.cell.ended_kept.load(Relaxed);
+        self.cell.ended_kept.store(kept.saturating_add(1), Relaxed);
     }
 
     /// Folds the thread that ended first into its group; its slot is free.
@@ -203,6 +215,8 @@ impl Writer<'_> {
         if next == 0 {
             self.cell.ended_last.store(0, Relaxed);
         }
+        let kept = self.cell.ended_kept.load(Relaxed);
+        self.cell.ended_kept.store(kept.saturating_sub(1), Relaxed);
         let group = self.group_of(thread)?;
         let group_id = u64::from(group.id());
         self.post(EventKind::Fold, thread.id(), group_id, slot, 0);
