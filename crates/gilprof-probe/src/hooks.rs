@@ -167,25 +167,35 @@ fn timed_out(address: Gil, ticket: Ticket) {
 
 // Must not allocate.
 unsafe extern "C-unwind" fn wait(cond: *mut pthread_cond_t, mutex: *mut pthread_mutex_t) -> c_int {
-    let began = gils::by_switch_cond(cond as usize)
-        .and_then(|_| outside(|active| (active.generation, active.clock.now_ns())));
+    let began = gils::by_switch_cond(cond as usize).and_then(|_| switch_wait_begins());
     // SAFETY: the caller's arguments, passed on.
     let result = unsafe { pthread_cond_wait(cond, mutex) };
-    if let Some((generation, began_ns)) = began {
-        switch_wait_ended(generation, began_ns);
+    if let Some(generation) = began {
+        switch_wait_ended(generation);
     }
     result
 }
 
-/// This is outside of `gil.mutex`: it touches the thread's own cell only.
-fn switch_wait_ended(generation: u32, began_ns: u64) {
+/// This is outside of `gil.mutex`: it touches the thread's own cell only. Gives
+/// back the recording that the wait began in.
+fn switch_wait_begins() -> Option<u32> {
+    outside(|active| {
+        let slot = current::slot(active.generation)?;
+        let thread = active.region.thread(slot)?;
+        thread.begin_switch_wait(active.clock.now_ns());
+        Some(active.generation)
+    })
+    .flatten()
+}
+
+fn switch_wait_ended(generation: u32) {
     outside(|active| {
         if active.generation != generation {
             return;
         }
         let cell = current::slot(generation).and_then(|slot| active.region.thread(slot));
         if let Some(cell) = cell {
-            cell.note_switch_wait(active.clock.now_ns().saturating_sub(began_ns));
+            cell.end_switch_wait(active.clock.now_ns());
         }
     });
 }

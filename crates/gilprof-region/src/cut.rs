@@ -95,6 +95,7 @@ impl<'r> Pass<'r> {
         let mut stuck = 0;
         for _ in 0..PASSES {
             let at_ns = end_ns.unwrap_or_else(|| clock.now_ns());
+            self.read_switch_waits(at_ns);
             // Pairs with the release fence in `enter`.
             fence(Ordering::Acquire);
             let now = self.marks();
@@ -129,6 +130,19 @@ impl<'r> Pass<'r> {
             self.read_thread(slot);
         }
         self.cursors = marks.iter().map(|mark| Cursor::at(mark.posted)).collect();
+    }
+
+    /// What no event has booked yet: the switch waits up to the instant. Read
+    /// after it, so that one which began later is seen to have done so.
+    fn read_switch_waits(&mut self, at_ns: u64) {
+        for (&slot, sums) in &mut self.threads {
+            let cell = self.region.thread(Slot(slot));
+            let open = cell.map_or(0, |cell| cell.switch_wait_until(at_ns));
+            sums.switch_open_ns = match sums.state {
+                state::DETACHED => open.min(at_ns.saturating_sub(sums.since_ns)),
+                _ => 0,
+            };
+        }
     }
 
     fn read_gils(&mut self) {
@@ -175,11 +189,16 @@ impl<'r> Pass<'r> {
     fn finish(self, at_ns: u64, marks: &[Mark], consistent: bool) -> Cut {
         let latest = self.gils.iter().map(|(_, sums)| sums.latest_ns()).max();
         let at_ns = at_ns.max(latest.unwrap_or(0));
-        let closed: Vec<GilSums> = self
+        let mut closed: Vec<GilSums> = self
             .gils
             .iter()
             .map(|(_, sums)| sums.close(at_ns))
             .collect();
+        for sums in self.threads.values() {
+            if let Some(gil) = closed.get_mut(sums.thread.gil as usize) {
+                gil.switch_wait_ns = gil.switch_wait_ns.saturating_add(sums.switch_open_ns);
+            }
+        }
         let pid = self.region.header().pid.load(Relaxed);
         let threads: Vec<Thread> = self
             .threads

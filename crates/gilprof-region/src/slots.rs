@@ -171,7 +171,7 @@ impl Writer<'_> {
     }
 
     fn close(&self, thread: &ThreadCell, slot: Slot, now: u64) {
-        if thread.switch_pending_ns.load(Relaxed) != 0 {
+        if thread.has_switch_wait() {
             self.settle_switch_wait(thread, slot, now);
         }
         match thread.state.load(Relaxed) {

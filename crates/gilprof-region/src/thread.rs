@@ -47,9 +47,11 @@ pub struct ThreadCell {
     pub(crate) waiting_ns: AtomicU64,
     pub(crate) detached_ns: AtomicU64,
     pub(crate) acquisitions: AtomicU64,
-    /// Time in the switch wait that its next event will book. The thread
-    /// itself writes it, outside the GIL's mutex.
-    pub(crate) switch_pending_ns: AtomicU64,
+    /// The switch wait since its last event: when it began, or 0 where there was
+    /// none, and when it ended, or 0 while it lasts. The thread itself writes
+    /// them, outside the GIL's mutex; its next event books them.
+    pub(crate) switch_began_ns: AtomicU64,
+    pub(crate) switch_ended_ns: AtomicU64,
 
     pub(crate) handoff_ns: AtomicU64,
     pub(crate) caused_ns: AtomicU64,
@@ -139,12 +141,41 @@ impl ThreadCell {
         self.native_id.load(Relaxed)
     }
 
-    /// Notes time spent waiting for somebody to take the GIL that this
-    /// thread released; only the thread itself may call it.
+    /// This thread begins to wait for somebody to take the GIL that it released.
+    /// Only the thread itself may call it.
     // Must not allocate.
-    #[inline]
-    pub fn note_switch_wait(&self, spent_ns: u64) {
-        add(&self.switch_pending_ns, spent_ns);
+    pub fn begin_switch_wait(&self, now_ns: u64) {
+        self.switch_began_ns.store(now_ns, Relaxed);
+    }
+
+    /// Ends what [`ThreadCell::begin_switch_wait`] began.
+    // Must not allocate.
+    pub fn end_switch_wait(&self, now_ns: u64) {
+        self.switch_ended_ns.store(now_ns, Relaxed);
+    }
+
+    /// Whether there was a switch wait since the last event.
+    #[inline(always)]
+    pub(crate) fn has_switch_wait(&self) -> bool {
+        self.switch_began_ns.load(Relaxed) != 0
+    }
+
+    /// The part of that switch wait up to `now_ns`.
+    pub(crate) fn switch_wait_until(&self, now_ns: u64) -> u64 {
+        let began = self.switch_began_ns.load(Relaxed);
+        let ended = match self.switch_ended_ns.load(Relaxed) {
+            0 => now_ns,
+            ended => ended.min(now_ns),
+        };
+        match began {
+            0 => 0,
+            began => ended.saturating_sub(began),
+        }
+    }
+
+    pub(crate) fn forget_switch_wait(&self) {
+        self.switch_began_ns.store(0, Relaxed);
+        self.switch_ended_ns.store(0, Relaxed);
     }
 
     /// Empties the cell for its next user. The histograms are empty already.
@@ -155,7 +186,8 @@ impl ThreadCell {
             &self.waiting_ns,
             &self.detached_ns,
             &self.acquisitions,
-            &self.switch_pending_ns,
+            &self.switch_began_ns,
+            &self.switch_ended_ns,
             &self.handoff_ns,
             &self.caused_ns,
             &self.contended,

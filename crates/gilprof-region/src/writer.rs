@@ -251,15 +251,15 @@ impl<'r> Writer<'r> {
     /// Books a switch wait that the thread noted outside the GIL's mutex.
     #[inline(always)]
     fn settle(&self, thread: &ThreadCell, slot: Slot, now: u64) {
-        if thread.switch_pending_ns.load(Relaxed) != 0 {
+        if thread.has_switch_wait() {
             self.settle_switch_wait(thread, slot, now);
         }
     }
 
     #[cold]
     pub(crate) fn settle_switch_wait(&self, thread: &ThreadCell, slot: Slot, now: u64) {
-        let noted = thread.switch_pending_ns.load(Relaxed);
-        thread.switch_pending_ns.store(0, Relaxed);
+        let noted = thread.switch_wait_until(now);
+        thread.forget_switch_wait();
         // It lies in the interval that the thread has been detached for.
         let detached = now.saturating_sub(thread.since_ns.load(Relaxed));
         let spent = noted.min(detached);

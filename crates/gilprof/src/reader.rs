@@ -19,7 +19,7 @@ use crate::window::Subscriber;
 /// processes are woken rarely, busy rings are never lapped.
 const BUSY: Duration = Duration::from_millis(2);
 const CALM: Duration = Duration::from_millis(10);
-const IDLE: Duration = Duration::from_millis(50);
+const IDLE: Duration = Duration::from_millis(100);
 const MANY: u64 = 16_384;
 const FEW: u64 = 64;
 /// How many turns check that the hooks are still in place.

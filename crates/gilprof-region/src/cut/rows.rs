@@ -41,6 +41,15 @@ pub(super) fn thread_row(
         let handoff = gil.free_ns.saturating_sub(thread.free_at_wait_ns);
         thread.handoff_ns = thread.handoff_ns.saturating_add(handoff);
     }
+    let switch = sums.switch_open_ns;
+    thread.detached_ns = thread.detached_ns.saturating_sub(switch);
+    for sum in [
+        &mut thread.waiting_ns,
+        &mut thread.handoff_ns,
+        &mut thread.switch_wait_ns,
+    ] {
+        *sum = sum.saturating_add(switch);
+    }
     if gil.holder == slot.wrapping_add(1) {
         thread.caused_ns = thread.caused_ns.saturating_add(gil.hold_cost_ns);
     }

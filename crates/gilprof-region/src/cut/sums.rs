@@ -9,6 +9,8 @@ use crate::thread::ThreadCell;
 pub(super) struct Sums {
     pub(super) state: u32,
     pub(super) since_ns: u64,
+    /// The part of its detached time that no event has booked as a switch wait.
+    pub(super) switch_open_ns: u64,
     pub(super) thread: ThreadSums,
 }
 
@@ -38,6 +40,7 @@ impl Sums {
         Sums {
             state: cell.state.load(Relaxed),
             since_ns: cell.since_ns.load(Relaxed),
+            switch_open_ns: 0,
             thread: ThreadSums {
                 id: cell.id.load(Relaxed),
                 gil: cell.gil.load(Relaxed),
