@@ -2,7 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::book::{Book, UNKNOWN};
+use super::pairs::Cell;
+use super::record::Record;
+use super::tally::Tallies;
 use crate::blame::Blame;
+use crate::distribution::Distribution;
 use crate::gil::Gil;
 use crate::history::History;
 use crate::hold::Hold;
@@ -44,4 +49,117 @@ pub struct Charges {
     pub holds: Vec<Hold>,
     /// What happened when.
     pub history: History,
+}
+
+impl Book {
+    /// The rows, once everything is settled.
+    pub(crate) fn account(self, tallies: &[Tallies]) -> Account {
+        let mut account = Account {
+            at_ns: self.latest,
+            events: self.events,
+            lost: self.lost,
+            ignored: self.ignored,
+            ..Account::default()
+        };
+        account.threads = self.threads(tallies, &mut account.unattributed_ns);
+        account.gil = total(self.gil.clone(), &account.threads, tallies);
+        let charges = self.charges();
+        account.blame = charges.blame;
+        account.holds = charges.holds;
+        account.history = charges.history;
+        account
+    }
+
+    pub(crate) fn charges(mut self) -> Charges {
+        let slice = self.slice_until(self.latest);
+        Charges {
+            blame: self.blame(),
+            holds: self.worst.into_holds(),
+            history: self.timeline.map(|t| t.finish(slice)).unwrap_or_default(),
+        }
+    }
+
+    fn blame(&self) -> Vec<Blame> {
+        let known = self.pairs.used().filter(|cell| cell.holder != UNKNOWN);
+        let mut rows: Vec<Blame> = known.map(|cell| self.blame_of(cell)).collect();
+        rows.sort_unstable_by_key(|row| (row.waiter, row.holder));
+        rows
+    }
+
+    fn blame_of(&self, cell: &Cell) -> Blame {
+        Blame {
+            waiter: self.records[cell.waiter as usize].id,
+            holder: self.records[cell.holder as usize].id,
+            gil: self.gil.index,
+            waiting_ns: cell.closed_ns + cell.open_ns,
+            waits: cell.waits,
+            longest_ns: cell.longest_ns,
+        }
+    }
+
+    fn threads(&self, tallies: &[Tallies], unattributed: &mut u64) -> Vec<Thread> {
+        let records = self.records.iter().zip(tallies);
+        let mut rows: Vec<Thread> = records.map(|(r, t)| thread(r, t, self.gil.index)).collect();
+        for row in &mut rows {
+            row.handoff_ns = row.waiting_ns;
+        }
+        for cell in self.pairs.used() {
+            let ns = cell.closed_ns + cell.open_ns;
+            let handoff_ns = &mut rows[cell.waiter as usize].handoff_ns;
+            *handoff_ns = handoff_ns.saturating_sub(ns);
+            match cell.holder {
+                UNKNOWN => *unattributed += ns,
+                holder => rows[holder as usize].caused_ns += ns,
+            }
+        }
+        let free = |row: &Thread| row.id == 0;
+        rows.retain(|row| !free(row));
+        rows.sort_unstable_by_key(|row| row.id);
+        rows
+    }
+}
+
+/// A thread's row, but for what it has from pairs.
+fn thread(record: &Record, tallies: &Tallies, gil: u32) -> Thread {
+    let times = record.times();
+    Thread {
+        id: record.id,
+        ended: record.ended,
+        members: record.members,
+        gil,
+        lifetime_ns: times.total(),
+        holding_ns: times.holding,
+        waiting_ns: times.waiting,
+        detached_ns: times.detached,
+        acquisitions: record.counts.acquisitions,
+        contended: record.counts.contended,
+        waits: record.counts.waits,
+        drop_requests: record.counts.drop_requests,
+        switch_wait_ns: record.counts.switch_wait_ns,
+        state: record.state,
+        hold: tallies.hold.distribution(),
+        wait: tallies.wait.distribution(),
+        handoff: tallies.handoff.distribution(),
+        ..Thread::default()
+    }
+}
+
+/// The GIL's row with what it has from its threads.
+fn total(mut gil: Gil, threads: &[Thread], tallies: &[Tallies]) -> Gil {
+    let mut all = Tallies::new();
+    tallies.iter().for_each(|one| all.absorb(one));
+    for thread in threads {
+        gil.waiting_ns += thread.waiting_ns;
+        gil.handoff_ns += thread.handoff_ns;
+        gil.caused_ns += thread.caused_ns;
+        gil.drop_requests += thread.drop_requests;
+    }
+    let distributions = [&all.hold, &all.wait, &all.handoff].map(|t| t.distribution());
+    let [hold, wait, handoff]: [Distribution; 3] = distributions;
+    Gil {
+        hold,
+        wait,
+        handoff,
+        ..gil
+    }
 }

@@ -1,18 +1,13 @@
 //! The sums of a ledger, without its distributions: what a snapshot copies.
 
-use super::account::{Account, Charges};
-use super::pairs::{Cell, Pairs};
+use super::pairs::Pairs;
 use super::record::Record;
-use super::tally::Tallies;
 use super::timeline::Timeline;
 use super::worst::Worst;
-use crate::blame::Blame;
-use crate::distribution::Distribution;
 use crate::gil::Gil;
 use crate::history::{Slice, SliceBlame, SliceThread};
 use crate::hold::Hold;
 use crate::state::State;
-use crate::thread::Thread;
 
 /// The record that stands for a holder that is not known.
 pub(crate) const UNKNOWN: u32 = 0;
@@ -24,7 +19,7 @@ const LAST_NS: u64 = 1 << 57;
 /// The sums of a ledger, without its distributions.
 #[derive(Clone, Debug)]
 pub(crate) struct Book {
-    gil: Gil,
+    pub(super) gil: Gil,
     pub(crate) records: Vec<Record>,
     /// Records that wait, in no order.
     pub(crate) waiters: Vec<u32>,
@@ -34,9 +29,9 @@ pub(crate) struct Book {
     /// Up to when waiters are charged to the holder, or since when the GIL is free.
     charged: u64,
     hold: Hold,
-    pairs: Pairs,
-    worst: Worst,
-    timeline: Option<Timeline>,
+    pub(super) pairs: Pairs,
+    pub(super) worst: Worst,
+    pub(super) timeline: Option<Timeline>,
     /// Before this, nothing about slices needs to be done.
     edge: u64,
     /// The latest time seen.
@@ -102,7 +97,7 @@ impl Book {
 
     /// Books everybody up to `now`; the rows of the slice in progress, which begins
     /// anew.
-    fn slice_until(&mut self, now: u64) -> Slice {
+    pub(super) fn slice_until(&mut self, now: u64) -> Slice {
         self.charge(now);
         let mut slice = Slice::default();
         for (waiter, holder, waiting_ns) in self.pairs.drain_slice() {
@@ -363,72 +358,6 @@ impl Book {
             self.pairs.close(&mut touched);
         }
     }
-
-    /// The rows, once everything is settled.
-    pub(crate) fn account(self, tallies: &[Tallies]) -> Account {
-        let mut account = Account {
-            at_ns: self.latest,
-            events: self.events,
-            lost: self.lost,
-            ignored: self.ignored,
-            ..Account::default()
-        };
-        account.threads = self.threads(tallies, &mut account.unattributed_ns);
-        account.gil = total(self.gil.clone(), &account.threads, tallies);
-        let charges = self.charges();
-        account.blame = charges.blame;
-        account.holds = charges.holds;
-        account.history = charges.history;
-        account
-    }
-
-    pub(crate) fn charges(mut self) -> Charges {
-        let slice = self.slice_until(self.latest);
-        Charges {
-            blame: self.blame(),
-            holds: self.worst.into_holds(),
-            history: self.timeline.map(|t| t.finish(slice)).unwrap_or_default(),
-        }
-    }
-
-    fn blame(&self) -> Vec<Blame> {
-        let known = self.pairs.used().filter(|cell| cell.holder != UNKNOWN);
-        let mut rows: Vec<Blame> = known.map(|cell| self.blame_of(cell)).collect();
-        rows.sort_unstable_by_key(|row| (row.waiter, row.holder));
-        rows
-    }
-
-    fn blame_of(&self, cell: &Cell) -> Blame {
-        Blame {
-            waiter: self.records[cell.waiter as usize].id,
-            holder: self.records[cell.holder as usize].id,
-            gil: self.gil.index,
-            waiting_ns: cell.closed_ns + cell.open_ns,
-            waits: cell.waits,
-            longest_ns: cell.longest_ns,
-        }
-    }
-
-    fn threads(&self, tallies: &[Tallies], unattributed: &mut u64) -> Vec<Thread> {
-        let records = self.records.iter().zip(tallies);
-        let mut rows: Vec<Thread> = records.map(|(r, t)| thread(r, t, self.gil.index)).collect();
-        for row in &mut rows {
-            row.handoff_ns = row.waiting_ns;
-        }
-        for cell in self.pairs.used() {
-            let ns = cell.closed_ns + cell.open_ns;
-            let handoff_ns = &mut rows[cell.waiter as usize].handoff_ns;
-            *handoff_ns = handoff_ns.saturating_sub(ns);
-            match cell.holder {
-                UNKNOWN => *unattributed += ns,
-                holder => rows[holder as usize].caused_ns += ns,
-            }
-        }
-        let free = |row: &Thread| row.id == 0;
-        rows.retain(|row| !free(row));
-        rows.sort_unstable_by_key(|row| row.id);
-        rows
-    }
 }
 
 /// What a thread did in the slice in progress.
@@ -439,50 +368,5 @@ fn row(record: &Record) -> SliceThread {
         waiting_ns: record.slice.waiting,
         detached_ns: record.slice.detached,
         handoff_ns: record.slice.waiting.saturating_sub(record.charged),
-    }
-}
-
-/// A thread's row, but for what it has from pairs.
-fn thread(record: &Record, tallies: &Tallies, gil: u32) -> Thread {
-    let times = record.times();
-    Thread {
-        id: record.id,
-        ended: record.ended,
-        members: record.members,
-        gil,
-        lifetime_ns: times.total(),
-        holding_ns: times.holding,
-        waiting_ns: times.waiting,
-        detached_ns: times.detached,
-        acquisitions: record.counts.acquisitions,
-        contended: record.counts.contended,
-        waits: record.counts.waits,
-        drop_requests: record.counts.drop_requests,
-        switch_wait_ns: record.counts.switch_wait_ns,
-        state: record.state,
-        hold: tallies.hold.distribution(),
-        wait: tallies.wait.distribution(),
-        handoff: tallies.handoff.distribution(),
-        ..Thread::default()
-    }
-}
-
-/// The GIL's row with what it has from its threads.
-fn total(mut gil: Gil, threads: &[Thread], tallies: &[Tallies]) -> Gil {
-    let mut all = Tallies::new();
-    tallies.iter().for_each(|one| all.absorb(one));
-    for thread in threads {
-        gil.waiting_ns += thread.waiting_ns;
-        gil.handoff_ns += thread.handoff_ns;
-        gil.caused_ns += thread.caused_ns;
-        gil.drop_requests += thread.drop_requests;
-    }
-    let distributions = [&all.hold, &all.wait, &all.handoff].map(|t| t.distribution());
-    let [hold, wait, handoff]: [Distribution; 3] = distributions;
-    Gil {
-        hold,
-        wait,
-        handoff,
-        ..gil
     }
 }

@@ -62,7 +62,7 @@ impl Tally {
         let chunks = self.chunks.iter().enumerate();
         let known = chunks.filter_map(|(at, chunk)| Some((at, chunk.as_ref()?)));
         known.flat_map(|(at, chunk)| {
-            let counts = chunk.iter().enumerate();
+            let counts = chunk.iter().enumerate().filter(|(_, count)| **count > 0);
             counts.map(move |(sub, &count)| ((at * CHUNK + sub) as u16, count))
         })
     }
