@@ -84,7 +84,7 @@ def test_a_thread_alone_never_waits():
         workloads.spin(0.1)
     assert p.waiting_ns == 0
     assert p.blame == ()
-    assert p.holding_ns > 0.99 * p.wall_ns
+    assert p.holding_ns >= 100_000_000
 
 
 @pytest.fixture(scope="module")
