@@ -17,10 +17,13 @@ bench: ## what profiling costs here, against the budgets
 wheel: ## build the wheel into target/wheels
 	$(PYTHON) scripts/venvs.py
 
+fuzz: ## give the region's reader random bytes for a minute (needs cargo-fuzz)
+	cd crates/gilprof-region && cargo fuzz run --sanitizer none reader -- -max_total_time=60
+
 fmt: ## format the Rust code
 	cargo fmt --all
 
 clean: ## remove everything that was built
 	rm -rf target target-loom .venvs
 
-.PHONY: help demo test bench wheel fmt clean
+.PHONY: help demo test bench wheel fuzz fmt clean
