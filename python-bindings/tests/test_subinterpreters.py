@@ -75,7 +75,7 @@ def test_each_interpreter_has_a_row_and_every_sum_balances(born):
     for gil in p.gils[1:]:
         # Two threads that count share each: one of them waits all the time.
         assert gil.waiting_ns > 0.1 * p.wall_ns
-        assert gil.acquisitions > 10
+        assert gil.acquisitions >= 3
 
 
 def test_blame_stays_within_a_gil():

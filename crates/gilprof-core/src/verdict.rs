@@ -145,7 +145,8 @@ struct Judged<'p> {
 
 impl<'p> Judged<'p> {
     fn of(profile: &'p Profile, gil: &'p Gil) -> Self {
-        let wall = profile.wall_ns().max(1) as f64;
+        // Its own time: in a merged profile each GIL has another.
+        let wall = gil.holding_ns.saturating_add(gil.free_ns).max(1) as f64;
         let (waiting, holding) = (gil.waiting_ns as f64, gil.holding_ns as f64);
         let held = (holding / wall).min(1.0);
         Judged {
