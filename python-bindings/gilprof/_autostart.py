@@ -1,7 +1,9 @@
 """Records the program that `gilprof run` has started.
 
 `gilprof.pth` imports this at the start of every Python that finds GILPROF in its
-environment. Whatever goes wrong in here, the program runs.
+environment (not with -S, which skips site-packages). Only a value that begins with
+region=, as `gilprof run` sets it, starts anything. Whatever goes wrong in here, the
+program runs.
 """
 
 import os

@@ -119,7 +119,7 @@ def test_a_child_of_the_program_runs_on_and_writes_nothing_into_its_profile(save
 import os, time
 child = os.fork()
 if child == 0:
-    for _ in range(200):
+    for _ in range(5_000):
         time.sleep(0)
     os._exit(3)
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
@@ -127,7 +127,8 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     done = run(sys.executable, "-c", program, options=options)
     assert done.stdout == "3\n"
     (main,) = load().threads
-    assert main.acquisitions < 200
+    # An empty program takes it 200 times, to read its modules.
+    assert main.acquisitions < 2_000
 
 
 def test_what_cannot_be_profiled_runs_all_the_same_and_says_why():
