@@ -19,8 +19,8 @@ pub struct Clock {
     pub(crate) kind: Kind,
     /// Nanoseconds a tick, in units of 2^-32.
     pub(crate) mult: u64,
-    pub(crate) base_ticks: u64,
-    pub(crate) base_ns: u64,
+    /// What the scaled counter lacks to CLOCK_MONOTONIC.
+    pub(crate) offset: u64,
 }
 
 impl Clock {
@@ -38,8 +38,7 @@ impl Clock {
         Clock {
             kind: Kind::Monotonic,
             mult: 1 << 32,
-            base_ticks: 0,
-            base_ns: 0,
+            offset: 0,
         }
     }
 
@@ -66,22 +65,24 @@ impl Clock {
     /// and, to a few parts in a million of the time since the start of the
     /// recording, with CLOCK_MONOTONIC.
     // Must not allocate.
-    #[inline]
+    #[inline(always)]
     pub fn now_ns(&self) -> u64 {
         match self.kind {
-            Kind::Tsc => self.scale(ticks().unwrap_or(self.base_ticks)),
+            Kind::Tsc => self.scale(ticks().unwrap_or(0)),
             Kind::Monotonic => monotonic_ns(),
         }
     }
 
-    #[inline]
+    /// Wrapping, so that one multiplication does: the origin is added afterwards.
+    #[inline(always)]
     fn scale(&self, ticks: u64) -> u64 {
-        // A core whose counter is a few ticks behind at the very start.
-        let since = ticks.saturating_sub(self.base_ticks);
-        let ns = ((u128::from(since) * u128::from(self.mult)) >> 32) as u64;
-        // Wrapping: the numbers may come from a corrupt header.
-        self.base_ns.wrapping_add(ns)
+        product(ticks, self.mult).wrapping_add(self.offset)
     }
+}
+
+#[inline(always)]
+fn product(ticks: u64, mult: u64) -> u64 {
+    ((u128::from(ticks) * u128::from(mult)) >> 32) as u64
 }
 
 /// The counter and the kernel's clock at one instant.
@@ -112,12 +113,11 @@ impl Anchor {
     fn clock_until(self, end: Anchor) -> Option<Clock> {
         let ticks = u128::from(end.ticks.checked_sub(self.ticks)?);
         let ns = u128::from(end.ns.checked_sub(self.ns)?);
-        let mult = (ns << 32).checked_div(ticks)?;
+        let mult = u64::try_from((ns << 32).checked_div(ticks)?).ok()?;
         Some(Clock {
             kind: Kind::Tsc,
-            mult: u64::try_from(mult).ok()?,
-            base_ticks: self.ticks,
-            base_ns: self.ns,
+            mult,
+            offset: self.ns.wrapping_sub(product(self.ticks, mult)),
         })
     }
 }
@@ -200,8 +200,7 @@ mod tests {
         let clock = Clock {
             kind: Kind::Tsc,
             mult: (1 << 32) / 3,
-            base_ticks: 0,
-            base_ns: 0,
+            offset: 0,
         };
         let ten_years_of_ticks = 3_000_000_000 * 86_400 * 3_650;
         let ns = clock.scale(ten_years_of_ticks);

@@ -32,7 +32,6 @@ pub struct GilCell {
     /// ∫ waiters dt over the present hold.
     pub(crate) hold_cost_ns: AtomicU64,
     pub(crate) holding_ns: AtomicU64,
-    pub(crate) free_ns: AtomicU64,
     pub(crate) acquisitions: AtomicU64,
     pub(crate) switches: AtomicU64,
 
@@ -101,11 +100,12 @@ impl GilCell {
 
     /// For how long the GIL was free in all, up to `now_ns`.
     pub(crate) fn free_until(&self, now_ns: u64) -> u64 {
-        let closed = self.free_ns.load(Relaxed);
-        match self.is_held() {
-            true => closed,
-            false => closed + (now_ns - self.turned_ns.load(Relaxed)),
-        }
+        let held = match self.is_held() {
+            true => now_ns - self.turned_ns.load(Relaxed),
+            false => 0,
+        };
+        let life = now_ns - self.born_ns.load(Relaxed);
+        life - self.holding_ns.load(Relaxed) - held
     }
 
     /// Books ∫ waiters dt up to `now_ns`; gives back the time of the event,

@@ -64,10 +64,9 @@ pub struct Header {
     /// Counts the recordings made in this region.
     pub(crate) epoch: AtomicU32,
     pub(crate) clock_is_tsc: AtomicU32,
-    /// Nanoseconds a tick, as a fraction of 2^32, and the origin of both scales.
+    /// Nanoseconds a tick, as a fraction of 2^32, and what is added to the product.
     pub(crate) clock_mult: AtomicU64,
-    pub(crate) clock_base_ticks: AtomicU64,
-    pub(crate) clock_base_ns: AtomicU64,
+    pub(crate) clock_offset: AtomicU64,
 
     pub(crate) started_ns: AtomicU64,
     pub(crate) stopped_ns: AtomicU64,

@@ -25,14 +25,14 @@ impl HistCell {
     // Must not allocate.
     #[inline(always)]
     pub(crate) fn record(&self, value_ns: u64) {
-        self.record_in(bucket_of(value_ns), value_ns);
+        add(&self.total_ns, value_ns);
+        self.count(value_ns);
     }
 
-    /// Records a value whose bucket is known already.
+    /// Records a value whose total is kept elsewhere.
     // Must not allocate.
     #[inline(always)]
-    pub(crate) fn record_in(&self, bucket: usize, value_ns: u64) {
-        add(&self.total_ns, value_ns);
+    pub(crate) fn count(&self, value_ns: u64) {
         let min = self.min_plus_1.load(Relaxed);
         if value_ns < min.wrapping_sub(1) {
             self.min_plus_1.store(value_ns + 1, Relaxed);
@@ -40,7 +40,7 @@ impl HistCell {
         if value_ns > self.max_ns.load(Relaxed) {
             self.max_ns.store(value_ns, Relaxed);
         }
-        if let Some(count) = self.buckets.get(bucket) {
+        if let Some(count) = self.buckets.get(bucket_of(value_ns)) {
             add(count, 1);
         }
     }
@@ -89,6 +89,11 @@ impl HistCell {
     /// What was recorded so far. While a writer is at work its newest values
     /// may be missing from some of the parts.
     pub fn read(&self) -> Distribution {
+        self.read_with(self.total_ns.load(Relaxed))
+    }
+
+    /// [`HistCell::read`] where the total is kept elsewhere.
+    pub(crate) fn read_with(&self, total_ns: u64) -> Distribution {
         let touched = self.touched();
         if touched.is_empty() {
             return Distribution::empty();
@@ -98,11 +103,6 @@ impl HistCell {
             .filter(|&(_, count)| count != 0)
             .collect();
         let min_ns = self.min_plus_1.load(Relaxed).saturating_sub(1);
-        Distribution::from_parts(
-            self.total_ns.load(Relaxed),
-            min_ns,
-            self.max_ns.load(Relaxed),
-            buckets,
-        )
+        Distribution::from_parts(total_ns, min_ns, self.max_ns.load(Relaxed), buckets)
     }
 }

@@ -51,10 +51,7 @@ impl Region {
         let is_tsc = recording.clock.kind() == gilprof_core::Clock::Tsc;
         header.clock_is_tsc.store(is_tsc.into(), Relaxed);
         header.clock_mult.store(recording.clock.mult, Relaxed);
-        header
-            .clock_base_ticks
-            .store(recording.clock.base_ticks, Relaxed);
-        header.clock_base_ns.store(recording.clock.base_ns, Relaxed);
+        header.clock_offset.store(recording.clock.offset, Relaxed);
         header.started_ns.store(recording.started_ns, Relaxed);
         header.stopped_ns.store(0, Relaxed);
         header

@@ -316,8 +316,7 @@ impl Region {
                 _ => gilprof_core::Clock::Tsc,
             },
             mult: header.clock_mult.load(Relaxed),
-            base_ticks: header.clock_base_ticks.load(Relaxed),
-            base_ns: header.clock_base_ns.load(Relaxed),
+            offset: header.clock_offset.load(Relaxed),
         }
     }
 }

@@ -54,12 +54,9 @@ impl<'r> Writer<'r> {
     }
 
     fn close_gil(&self, now: u64) {
-        let sum = match self.cell.is_held() {
-            true => &self.cell.holding_ns,
-            false => &self.cell.free_ns,
-        };
-        add(sum, now - self.cell.turned_ns.load(Relaxed));
         if self.cell.is_held() {
+            let held = now - self.cell.turned_ns.load(Relaxed);
+            add(&self.cell.holding_ns, held);
             self.charge_hold(self.holder());
         }
         self.cell.holder.store(NOBODY, Relaxed);
@@ -116,8 +113,6 @@ impl<'r> Writer<'r> {
         let thread = self.region.thread(slot);
         // The thread may come from another GIL, whose time may be ahead.
         let now = thread.map_or(now, |thread| now.max(thread.since_ns.load(Relaxed)));
-        let free = now - cell.turned_ns.load(Relaxed);
-        add(&cell.free_ns, free);
         cell.turned_ns.store(now, Relaxed);
         cell.requested.store(0, Relaxed);
         add(&cell.acquisitions, 1);
@@ -207,7 +202,8 @@ impl<'r> Writer<'r> {
         match self.region.thread(slot) {
             Some(thread) => {
                 thread.turn_from_holding(held, now);
-                thread.hold.record(held);
+                // Its total is what the thread has held in all.
+                thread.hold.count(held);
                 if self.gil != 0 {
                     cell.hold.record(held);
                 }

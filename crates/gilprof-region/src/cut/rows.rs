@@ -78,7 +78,7 @@ pub(super) fn thread_row(
         drop_requests: thread.drop_requests,
         switch_wait_ns: thread.switch_wait_ns,
         state,
-        hold: cell.hold.read(),
+        hold: cell.hold.read_with(sums.thread.holding_ns),
         wait: cell.wait.read(),
         handoff: cell.handoff.read(),
     }

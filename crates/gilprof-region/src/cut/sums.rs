@@ -72,6 +72,8 @@ pub(super) struct GilSums {
     pub(super) waiters: u64,
     pub(super) hold_cost_ns: u64,
     pub(super) holding_ns: u64,
+    pub(super) born_ns: u64,
+    /// Derived when the cut is closed: its life less what it was held.
     pub(super) free_ns: u64,
     pub(super) caused_ns: u64,
     pub(super) handoff_ns: u64,
@@ -92,7 +94,8 @@ impl GilSums {
             waiters: cell.waiters.load(Relaxed),
             hold_cost_ns: cell.hold_cost_ns.load(Relaxed),
             holding_ns: cell.holding_ns.load(Relaxed),
-            free_ns: cell.free_ns.load(Relaxed),
+            born_ns: cell.born_ns.load(Relaxed),
+            free_ns: 0,
             caused_ns: cell.caused_ns.load(Relaxed),
             handoff_ns: cell.handoff_ns.load(Relaxed),
             switch_wait_ns: cell.switch_wait_ns.load(Relaxed),
@@ -122,16 +125,14 @@ impl GilSums {
             .waiters
             .saturating_mul(now.saturating_sub(self.last_ns));
         let spent = now.saturating_sub(self.turned_ns);
-        match self.is_held() {
-            true => {
-                self.hold_cost_ns = self.hold_cost_ns.saturating_add(cost);
-                self.holding_ns = self.holding_ns.saturating_add(spent);
-            }
-            false => {
-                self.handoff_ns = self.handoff_ns.saturating_add(cost);
-                self.free_ns = self.free_ns.saturating_add(spent);
-            }
+        if self.is_held() {
+            self.hold_cost_ns = self.hold_cost_ns.saturating_add(cost);
+            self.holding_ns = self.holding_ns.saturating_add(spent);
+        } else {
+            self.handoff_ns = self.handoff_ns.saturating_add(cost);
         }
+        let life = now.saturating_sub(self.born_ns);
+        self.free_ns = life.saturating_sub(self.holding_ns);
         self
     }
 }
