@@ -1,4 +1,4 @@
-//! A thread's name in place: written by one, read by any.
+//! A thread's name in place: the thread's own, else the kernel's.
 
 use crate::sync::{AtomicU64, Ordering, fence};
 
@@ -16,18 +16,56 @@ pub struct NameCell {
 }
 
 impl NameCell {
-    /// Replaces the name; what does not fit is cut off. One writer at a time.
+    /// Replaces the name; what does not fit is cut off.
     // Must not allocate.
     pub fn write(&self, bytes: impl Iterator<Item = u8>) {
-        let sequence = self.sequence.load(Ordering::Relaxed) | 1;
-        self.sequence.store(sequence, Ordering::Relaxed);
-        // Pairs with the acquire fence in `try_read`.
-        fence(Ordering::Release);
+        let sequence = self.lock();
+        self.store(bytes);
+        self.unlock(sequence);
+    }
+
+    /// Gives a name to what has none; one that is there stays.
+    pub(crate) fn write_if_empty(&self, bytes: impl Iterator<Item = u8>) {
+        let sequence = self.lock();
+        if self.is_empty() {
+            self.store(bytes);
+        }
+        self.unlock(sequence);
+    }
+
+    /// Makes the sequence odd, which keeps other writers away for the few
+    /// nanoseconds that writing takes.
+    fn lock(&self) -> u64 {
+        /// Far more than that: then its writer was killed.
+        const TRIES: usize = 10_000;
+        for _ in 0..TRIES {
+            let even = self.sequence.load(Ordering::Relaxed) & !1;
+            let taken = self.sequence.compare_exchange(
+                even,
+                even + 1,
+                // Pairs with the release store in `unlock`.
+                Ordering::Acquire,
+                Ordering::Relaxed,
+            );
+            if taken.is_ok() {
+                // Pairs with the acquire fence in `try_read`.
+                fence(Ordering::Release);
+                return even + 1;
+            }
+            core::hint::spin_loop();
+        }
+        self.sequence.load(Ordering::Relaxed) | 1
+    }
+
+    fn store(&self, bytes: impl Iterator<Item = u8>) {
         for (cell, word) in self.words.iter().zip(pack(bytes)) {
             cell.store(word, Ordering::Relaxed);
         }
-        // Pairs with the acquire load in `try_read`.
-        self.sequence.store(sequence + 1, Ordering::Release);
+    }
+
+    fn unlock(&self, odd: u64) {
+        // Pairs with the acquire load in `try_read` and with `lock`.
+        self.sequence.store(odd.wrapping_add(1), Ordering::Release);
     }
 
     /// The bytes of the name, without the padding.
@@ -116,6 +154,24 @@ mod tests {
         assert_eq!(cell.read(), "worker-1 (größe)");
         cell.write("w".bytes());
         assert_eq!(cell.read(), "w");
+    }
+
+    #[test]
+    fn a_name_that_is_there_stays_where_the_kernel_has_another() {
+        let cell = cell();
+        cell.write_if_empty("python".bytes());
+        assert_eq!(cell.read(), "python");
+        cell.write("worker".bytes());
+        cell.write_if_empty("python".bytes());
+        assert_eq!(cell.read(), "worker");
+    }
+
+    #[test]
+    fn a_writer_that_was_killed_keeps_nobody_away_for_ever() {
+        let cell = cell();
+        cell.sequence.store(7, Ordering::Relaxed);
+        cell.write("next".bytes());
+        assert_eq!(cell.read(), "next");
     }
 
     #[test]

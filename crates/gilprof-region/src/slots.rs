@@ -24,19 +24,30 @@ impl Region {
     }
 
     /// Names the living thread with this id of the operating system; false if
-    /// there is none. Callers must exclude each other.
+    /// there is none.
     pub fn name_thread(&self, native_id: u32, name: &str) -> bool {
-        let found = self
-            .slots()
-            .filter_map(|slot| self.thread(slot))
-            .find(|thread| {
-                let state = thread.state.load(Relaxed);
-                thread.native_id() == native_id && !matches!(state, state::FREE | state::ENDED)
-            });
+        let found = self.living(native_id);
         if let Some(thread) = found {
             thread.name.write(name.bytes());
         }
         found.is_some()
+    }
+
+    /// The same with the kernel's name: one that the thread has given itself,
+    /// be it at this moment, stays.
+    pub fn name_nameless(&self, native_id: u32, name: &str) {
+        if let Some(thread) = self.living(native_id) {
+            thread.name.write_if_empty(name.bytes());
+        }
+    }
+
+    fn living(&self, native_id: u32) -> Option<&ThreadCell> {
+        self.slots()
+            .filter_map(|slot| self.thread(slot))
+            .find(|thread| {
+                let state = thread.state.load(Relaxed);
+                thread.native_id() == native_id && !matches!(state, state::FREE | state::ENDED)
+            })
     }
 
     /// The living threads that have no name yet, by their native ids.

@@ -8,7 +8,7 @@ pub(crate) fn from_kernel(region: &Region) {
     for native_id in region.nameless() {
         let path = format!("/proc/{pid}/task/{native_id}/comm");
         if let Ok(name) = std::fs::read_to_string(path) {
-            region.name_thread(native_id, name.trim_end());
+            region.name_nameless(native_id, name.trim_end());
         }
     }
 }
