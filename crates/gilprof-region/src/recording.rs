@@ -120,11 +120,6 @@ impl Region {
         self.header().epoch.load(Relaxed)
     }
 
-    /// The switch interval changed.
-    pub fn set_switch_interval_ns(&self, interval_ns: u64) {
-        self.header().switch_interval_ns.store(interval_ns, Relaxed);
-    }
-
     /// Threads that found no slot: they are in their GIL's sums only.
     pub fn unaccounted_threads(&self) -> u32 {
         self.header().unaccounted_threads.load(Relaxed)

@@ -82,7 +82,7 @@ impl ThreadCell {
     /// Books the time since the last turn and enters `state`.
     // Must not allocate.
     #[inline(always)]
-    pub(crate) fn turn(&self, now_ns: u64, state: u32) -> u64 {
+    pub(crate) fn turn(&self, now_ns: u64, state: u32) {
         let since = self.since_ns.load(Relaxed);
         let spent = now_ns.saturating_sub(since);
         let sum = match self.state.load(Relaxed) {
@@ -93,7 +93,6 @@ impl ThreadCell {
         add(sum, spent);
         self.since_ns.store(since + spent, Relaxed);
         self.state.store(state, Relaxed);
-        spent
     }
 
     /// [`ThreadCell::turn`] for a thread that waits or is detached, at a time
@@ -180,24 +179,15 @@ impl ThreadCell {
 
     /// Empties the cell for its next user. The histograms are empty already.
     pub(crate) fn clear(&self) {
-        for cell in [
+        let others = [
             &self.since_ns,
-            &self.holding_ns,
-            &self.waiting_ns,
-            &self.detached_ns,
-            &self.acquisitions,
             &self.switch_began_ns,
             &self.switch_ended_ns,
-            &self.handoff_ns,
-            &self.caused_ns,
-            &self.contended,
-            &self.waits,
-            &self.drop_requests,
-            &self.switch_wait_ns,
             &self.free_at_wait_ns,
             &self.born_ns,
             &self.end_ns,
-        ] {
+        ];
+        for cell in others.into_iter().chain(self.sums()) {
             cell.store(0, Relaxed);
         }
         for cell in [

@@ -5,7 +5,7 @@ use gilprof::core::{Distribution, Thread};
 
 use super::document::{Cell, Column, Section, Table};
 use super::labels::Labels;
-use super::threads::{ROWS, by_want, more};
+use super::threads::{by_want, first_rows};
 use crate::duration::duration_or_na;
 use crate::number::count;
 
@@ -25,14 +25,7 @@ const COLUMNS: [Column; 9] = [
 pub(crate) fn latencies(profile: &Profile, labels: &Labels) -> Option<Section> {
     let mut threads = by_want(profile);
     threads.retain(|thread| thread.acquisitions + thread.waits > 0);
-    let (shown, rest) = threads.split_at(threads.len().min(ROWS));
-    let mut rows: Vec<Vec<Cell>> = shown
-        .iter()
-        .map(|thread| row(labels.thread(thread.id), thread))
-        .collect();
-    if !rest.is_empty() {
-        rows.push(row(more(rest), &sum(rest)));
-    }
+    let rows = first_rows(&threads, labels, row, sum);
     (!rows.is_empty()).then(|| Section {
         heading: "Waits and holds",
         table: Some(Table {

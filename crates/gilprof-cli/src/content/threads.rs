@@ -9,7 +9,7 @@ use crate::duration::duration;
 use crate::number::{count, percent};
 
 /// Rows of threads that are shown one by one.
-pub(crate) const ROWS: usize = 20;
+const ROWS: usize = 20;
 
 const COLUMNS: [Column; 6] = [
     Column::text("thread"),
@@ -32,15 +32,7 @@ pub(crate) fn by_want(profile: &Profile) -> Vec<&Thread> {
 
 /// A row a thread; `None` where there is no thread.
 pub(crate) fn threads(profile: &Profile, labels: &Labels) -> Option<Section> {
-    let threads = by_want(profile);
-    let (shown, rest) = threads.split_at(threads.len().min(ROWS));
-    let mut rows: Vec<Vec<Cell>> = shown
-        .iter()
-        .map(|thread| row(labels.thread(thread.id), thread))
-        .collect();
-    if !rest.is_empty() {
-        rows.push(row(more(rest), &sum(rest)));
-    }
+    let rows = first_rows(&by_want(profile), labels, row, sum);
     (!rows.is_empty()).then(|| Section {
         heading: "Threads",
         aside: String::from("█ holding  ▒ waiting  ░ detached"),
@@ -52,8 +44,26 @@ pub(crate) fn threads(profile: &Profile, labels: &Labels) -> Option<Section> {
     })
 }
 
+/// A row for each of the first threads, and one for the sum of all others.
+pub(crate) fn first_rows(
+    threads: &[&Thread],
+    labels: &Labels,
+    row: fn(String, &Thread) -> Vec<Cell>,
+    sum: fn(&[&Thread]) -> Thread,
+) -> Vec<Vec<Cell>> {
+    let (shown, rest) = threads.split_at(threads.len().min(ROWS));
+    let mut rows: Vec<Vec<Cell>> = shown
+        .iter()
+        .map(|thread| row(labels.thread(thread.id), thread))
+        .collect();
+    if !rest.is_empty() {
+        rows.push(row(more(rest), &sum(rest)));
+    }
+    rows
+}
+
 /// The line that stands for threads that are not shown one by one.
-pub(crate) fn more(rest: &[&Thread]) -> String {
+fn more(rest: &[&Thread]) -> String {
     format!(
         "… and {} more",
         count(rest.iter().map(|thread| thread.members).sum())
