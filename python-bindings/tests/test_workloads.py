@@ -61,11 +61,13 @@ def test_cpu_threads_share_the_gil_and_wait_the_rest():
     for name in names:
         m = measured[name]
         assert m.holding_ns + m.waiting_ns + m.detached_ns == m.wall_ns
-        assert m.holding_ns < 0.5 * m.wall_ns
+        assert m.waiting_ns > 0
         # Between losing the GIL and asking for it, others can have the CPU.
         assert m.detached_ns < 0.01 * m.wall_ns + queueing_ns[name]
         row = thread(p, name)
         assert m.holding_ns <= row.holding_ns <= row.lifetime_ns - m.waiting_ns
+    # One GIL: how four threads share it is the scheduler's business, but never twice.
+    assert sum(measured[name].holding_ns for name in names) <= p.wall_ns
     assert p.verdict.id == "gil-bound"
 
 
