@@ -59,7 +59,7 @@ pub(crate) fn by_signals(address: usize) -> Option<u32> {
         SIGNALLED.note(address);
         return None;
     }
-    is_plausible(cond).then(|| learn(cond))?
+    known_or_new(cond)
 }
 
 /// A timed wait with the mutex where a GIL has it.
@@ -67,8 +67,14 @@ pub(crate) fn by_signals(address: usize) -> Option<u32> {
 pub(crate) fn by_wait(cond: usize, mutex: usize) -> Option<u32> {
     // While nothing is known yet, calibration finds the main GIL.
     let calibrated = TABLE[0].cond.load(Relaxed) != 0;
-    let fits = calibrated && gils::is_mutex_of(cond, mutex) && is_plausible(cond);
-    fits.then(|| learn(cond))?
+    let fits = calibrated && gils::is_mutex_of(cond, mutex);
+    fits.then(|| known_or_new(cond))?
+}
+
+/// The caller did not find it in the table, but another thread may have entered
+/// it since, and a GIL that somebody holds must not be born again.
+fn known_or_new(cond: usize) -> Option<u32> {
+    gils::by_cond(cond).or_else(|| is_plausible(cond).then(|| learn(cond))?)
 }
 
 fn is_plausible(cond: usize) -> bool {
@@ -96,5 +102,71 @@ fn place_for(cond: usize, region: &Region) -> Option<u32> {
             Some(region.new_gil().unwrap_or(old))
         }
         None => region.new_gil(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gilprof_region::{Clock, Recording, Slot, Writer};
+
+    use super::*;
+    use crate::active::{self, Active};
+
+    /// What lies before and after `gil.cond` in a GIL that nobody holds.
+    #[repr(C, align(16))]
+    struct Fake {
+        interval_us: u64,
+        last_holder: u64,
+        locked: u64,
+        switch_number: u64,
+        cond_and_switch_cond: [u8; 2 * DISTANCE],
+    }
+
+    #[test]
+    fn a_gil_that_became_known_a_moment_ago_is_not_born_again() {
+        let fake: &'static Fake = Box::leak(Box::new(Fake {
+            interval_us: 5_000,
+            last_holder: 0,
+            locked: 0,
+            switch_number: 0,
+            cond_and_switch_cond: [0; 2 * DISTANCE],
+        }));
+        let cond = fake.cond_and_switch_cond.as_ptr() as usize;
+        let region = Region::private(gilprof_region::Sizes::default()).expect("memory");
+        let region: &'static Region = Box::leak(Box::new(region));
+        let recording = Recording {
+            pid: std::process::id(),
+            clock: Clock::monotonic(),
+            started_ns: 1,
+            started_unix_ns: 0,
+            switch_interval_ns: 5_000_000,
+            event_cost_ps: 0,
+            python: [3, 13, 0],
+        };
+        region.start(&recording);
+        let gil = region.new_gil().expect("the first of sixteen");
+        let writer = Writer::new(region, gil).expect("a GIL that is there");
+        writer.cell().enter();
+        writer.born(1);
+        writer.acquire(Slot::NONE, 2);
+        writer.cell().leave();
+        TABLE[0].set(cond, writer.cell());
+        active::turn_on(Active {
+            region,
+            clock: recording.clock,
+            generation: 1,
+            shared: false,
+            recording,
+        });
+        let posted = || region.ring(gil).map(|ring| ring.posted());
+        let before = posted();
+        // A waiter that looked just before the GIL was in the table.
+        let mutex = cond + size_of::<libc::pthread_cond_t>();
+        assert_eq!(by_wait(cond, mutex), Some(gil));
+        assert_eq!(by_signals(cond), None);
+        assert_eq!(by_signals(cond + DISTANCE), Some(gil));
+        assert_eq!(posted(), before, "an event of its birth");
+        active::turn_off();
+        gils::forget(0);
     }
 }
