@@ -26,6 +26,8 @@ HERE = Path(__file__).resolve().parent
 LIBRARY = HERE.parent / os.environ.get("GILPROF_PAIR", "target/release/libgilprof_pair.so")
 # Many short rounds: what disturbs a machine for longer disturbs both of a pair.
 ROUNDS = 61
+# Whole programs vary more than what is budgeted for them.
+PROGRAM_ROUNDS = 201
 
 
 class Row(NamedTuple):
@@ -76,7 +78,7 @@ def pair():
 def whole_program(work, budget):
     """Rows for the wall time and the CPU time of a workload."""
     name = work.__name__.replace("_", " ")
-    both = alternated(lambda profiled: recorded(profiled, lambda: timed(work)), ROUNDS)
+    both = alternated(lambda profiled: recorded(profiled, lambda: timed(work)), PROGRAM_ROUNDS)
     wall = [(without[0], with_it[0]) for without, with_it in both]
     cpu = [(without[1], with_it[1]) for without, with_it in both]
     return [

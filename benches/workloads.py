@@ -52,7 +52,7 @@ def io_threads():
 
 def thread_churn():
     """Many threads that live for a moment, four at a time."""
-    for _ in range(200):
+    for _ in range(500):
         together([lambda: count(100)] * 4)
 
 

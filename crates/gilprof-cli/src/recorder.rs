@@ -7,14 +7,6 @@ use gilprof::{Ended, Listener, Options, Profile, VARIABLE};
 use crate::ending::Ending;
 use crate::error::Error;
 
-/// Pauses between two looks at the ring, by what the last one found: a busy
-/// ring is not lapped, an idle program costs nothing.
-const BUSY: Duration = Duration::from_millis(2);
-const CALM: Duration = Duration::from_millis(10);
-const IDLE: Duration = Duration::from_millis(25);
-const MANY: u64 = 16_384;
-const FEW: u64 = 64;
-
 /// How often threads are asked for their names: those that live shorter and
 /// do not name themselves stay nameless.
 const NAMES: Duration = Duration::from_millis(50);
@@ -70,18 +62,14 @@ impl Recorder {
     /// Reads what is new; says how long to wait before the next time.
     pub(crate) fn turn(&mut self) -> Duration {
         let Ok(listener) = &mut self.listener else {
-            return IDLE;
+            return NAMES;
         };
-        let events = listener.poll();
+        let pause = listener.poll();
         if self.named_at.elapsed() >= NAMES {
             listener.name_threads();
             self.named_at = Instant::now();
         }
-        match events {
-            MANY.. => BUSY,
-            FEW.. => CALM,
-            _ => IDLE,
-        }
+        pause.min(NAMES)
     }
 
     /// What was recorded of a program that has ended.

@@ -56,26 +56,25 @@ pub(crate) fn recording() -> Option<&'static Active> {
     unsafe { pointer.as_ref() }
 }
 
-/// Books an event of the GIL with this index, if a recording is on. The caller
-/// holds that GIL's mutex.
+/// Books an event of the GIL with this index, if a recording is on, and gives
+/// back what `event` does. The caller holds that GIL's mutex.
 // Must not allocate.
 #[inline(always)]
-pub(crate) fn book(gil: u32, event: impl FnOnce(&Active, &Known, &Writer<'_>)) {
-    let Some(known) = TABLE.get(gil as usize) else {
-        return;
-    };
-    let Some(cell) = known.cell() else {
-        return;
-    };
+pub(crate) fn book<T>(
+    gil: u32,
+    event: impl FnOnce(&Active, &Known, &Writer<'_>) -> T,
+) -> Option<T> {
+    let known = TABLE.get(gil as usize)?;
+    let cell = known.cell()?;
     cell.enter();
     // The kernel's barrier in `turn_off` makes this one a full one when needed.
     compiler_fence(SeqCst);
-    if let Some(active) = recording()
-        && let Some(writer) = Writer::new(active.region, gil)
-    {
-        event(active, known, &writer);
-    }
+    let result = match recording() {
+        Some(active) => Writer::new(active.region, gil).map(|writer| event(active, known, &writer)),
+        None => None,
+    };
     cell.leave();
+    result
 }
 
 /// Runs `work` with the recording, if one is on, outside of any GIL's mutex.

@@ -85,10 +85,12 @@ impl Known {
 /// A thread ends: the next one at its address is another.
 pub(crate) fn forget_thread(thread: usize) {
     for known in &TABLE {
-        // A failure is another thread, which is not ours to forget.
-        let _ = known
-            .last_thread
-            .compare_exchange(thread, 0, SeqCst, Relaxed);
+        // Anything else is another thread's, which is not ours to forget.
+        if known.last_thread.load(Relaxed) == thread {
+            let _ = known
+                .last_thread
+                .compare_exchange(thread, 0, SeqCst, Relaxed);
+        }
     }
 }
 

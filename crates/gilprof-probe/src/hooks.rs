@@ -17,7 +17,7 @@ use gilprof_region::Slot;
 use libc::{pthread_cond_t, pthread_condattr_t, pthread_mutex_t, timespec};
 
 use crate::active::{book, outside};
-use crate::gils::{self, Gil, TABLE};
+use crate::gils::{self, Gil, TABLE, thread_pointer};
 use crate::{calibrate, current, discover};
 
 unsafe extern "C-unwind" {
@@ -67,35 +67,48 @@ pub(crate) fn all() -> [Hook; 4] {
 // Must not allocate.
 unsafe extern "C-unwind" fn signal(cond: *mut pthread_cond_t) -> c_int {
     let address = cond as usize;
-    // The main interpreter's GIL, without a search.
-    if address == TABLE[0].switch_cond.load(Relaxed) {
-        acquired(0);
+    // The main interpreter's GIL, without a search, and without a call where
+    // nobody waits: a function that makes none saves no registers.
+    let booked = if address == TABLE[0].switch_cond.load(Relaxed) {
+        acquired_if_calm()
     } else if address == TABLE[0].cond.load(Relaxed) {
-        released(0);
+        released_if_calm()
     } else {
-        other_signal(address);
+        false
+    };
+    if !booked {
+        // SAFETY: the caller's argument, passed on.
+        return unsafe { any_signal(cond) };
     }
-    // SAFETY: the caller's arguments, passed on.
+    // SAFETY: the caller's argument, passed on.
     unsafe { pthread_cond_signal(cond) }
 }
 
 #[inline(always)]
-fn acquired(gil: u32) {
-    book(gil, |active, known, writer| {
-        let now_ns = active.clock.now_ns();
-        writer.acquire(active.slot(known, writer, now_ns), now_ns);
-    });
+fn acquired_if_calm() -> bool {
+    book(0, |active, known, writer| {
+        let slot = known.recall(thread_pointer())?;
+        let now_ns = active.clock.now_ns_without_call()?;
+        writer.acquire_if_calm(slot, now_ns).then_some(())
+    })
+    .flatten()
+    .is_some()
 }
 
 #[inline(always)]
-fn released(gil: u32) {
-    book(gil, |active, _, writer| {
-        writer.release(active.clock.now_ns())
-    });
+fn released_if_calm() -> bool {
+    book(0, |active, _, writer| {
+        let now_ns = active.clock.now_ns_without_call()?;
+        writer.release_if_calm(now_ns).then_some(())
+    })
+    .flatten()
+    .is_some()
 }
 
-#[cold]
-fn other_signal(address: usize) {
+/// [`signal`], whatever it is about.
+#[inline(never)]
+unsafe extern "C-unwind" fn any_signal(cond: *mut pthread_cond_t) -> c_int {
+    let address = cond as usize;
     if let Some(gil) = gils::by_switch_cond(address) {
         acquired(gil);
     } else if let Some(gil) = gils::by_cond(address) {
@@ -106,6 +119,21 @@ fn other_signal(address: usize) {
             acquired(gil);
         }
     }
+    // SAFETY: the caller's argument, passed on.
+    unsafe { pthread_cond_signal(cond) }
+}
+
+fn acquired(gil: u32) {
+    book(gil, |active, known, writer| {
+        let now_ns = active.clock.now_ns();
+        writer.acquire(active.slot(known, writer, now_ns), now_ns);
+    });
+}
+
+fn released(gil: u32) {
+    book(gil, |active, _, writer| {
+        writer.release(active.clock.now_ns())
+    });
 }
 
 /// What a wait must know when it ends.

@@ -9,6 +9,7 @@ mod rows;
 mod sums;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use gilprof_core::{EventKind, Gil, Thread};
 
@@ -23,9 +24,12 @@ use sums::{GilSums, Sums};
 
 /// How often a pass is repeated before the cut is taken as it is.
 const PASSES: usize = 20_000;
-/// How often the CPU is offered to a writer that is in the middle of an event,
-/// which takes it some tens of nanoseconds once it runs.
-const STUCK: usize = 20_000;
+/// How often a writer that is in the middle of an event is waited for. It needs
+/// some tens of nanoseconds once it runs, but it may be preempted: the CPU is
+/// offered to it first, then time, a second in all.
+const STUCK: usize = 10_000;
+const STUCK_YIELDS: usize = 100;
+const STUCK_PAUSE: Duration = Duration::from_micros(50);
 
 /// All sums at one instant.
 #[derive(Debug)]
@@ -112,7 +116,10 @@ impl<'r> Pass<'r> {
             if stuck > STUCK || end_ns.is_some() {
                 break;
             }
-            std::thread::yield_now();
+            match stuck {
+                ..=STUCK_YIELDS => std::thread::yield_now(),
+                _ => std::thread::sleep(STUCK_PAUSE),
+            }
         }
         self.finish(end_ns.unwrap_or_else(|| clock.now_ns()), &marks, false)
     }

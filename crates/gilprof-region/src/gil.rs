@@ -66,6 +66,13 @@ impl GilCell {
         self.holder.load(Relaxed) != NOBODY
     }
 
+    /// Whether nobody waits and no thread's end is left to be booked.
+    // Must not allocate.
+    #[inline(always)]
+    pub(crate) fn is_calm(&self) -> bool {
+        self.waiters.load(Relaxed) == 0 && self.ended_inbox.load(Relaxed) == 0
+    }
+
     /// Marks the cell as being written.
     ///
     /// The store is followed by a compiler fence only: a thread that wants to

@@ -61,6 +61,12 @@ impl Sizes {
         self.threads.div_ceil(4)
     }
 
+    /// How many events a reader may let come together without a hurry: half of
+    /// the smallest ring.
+    pub fn relaxed_batch(self) -> u64 {
+        u64::from(self.ring_main.min(self.ring_other)) / 2
+    }
+
     fn cells(self) -> usize {
         self.threads as usize + GROUPS as usize
     }

@@ -55,7 +55,7 @@ impl<'a> Ring<'a> {
 
     /// Appends an event. One writer at a time: the caller holds the GIL's mutex.
     // Must not allocate.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn post(&self, event: Event) {
         let position = self.head.load(Ordering::Relaxed);
         // Whoever sees one of the words below also sees the head of the last

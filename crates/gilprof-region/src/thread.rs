@@ -120,6 +120,13 @@ impl ThreadCell {
         self.state.store(state::DETACHED, Relaxed);
     }
 
+    /// Whether it is detached and no switch wait is left to be booked.
+    // Must not allocate.
+    #[inline(always)]
+    pub(crate) fn is_calm(&self) -> bool {
+        self.state.load(Relaxed) == state::DETACHED && !self.has_switch_wait()
+    }
+
     pub(crate) fn is_waiting(&self) -> bool {
         self.state.load(Relaxed) == state::WAITING
     }

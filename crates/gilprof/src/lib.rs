@@ -11,6 +11,7 @@
 
 mod error;
 mod options;
+mod pace;
 
 mod collector;
 mod names;

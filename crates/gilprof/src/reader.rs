@@ -12,24 +12,19 @@ use crate::collector::Collector;
 use crate::engine::lock;
 use crate::error::Error;
 use crate::names;
+use crate::pace::Pace;
 use crate::signals::{spawn_quiet, thread_cpu_ns};
 use crate::window::Subscriber;
 
-/// Pauses between two looks at the ring, by what the last look found: idle
-/// processes are woken rarely, busy rings are never lapped.
-const BUSY: Duration = Duration::from_millis(2);
-const CALM: Duration = Duration::from_millis(10);
-const IDLE: Duration = Duration::from_millis(100);
-const MANY: u64 = 16_384;
-const FEW: u64 = 64;
 /// How many turns check that the hooks are still in place.
-const VERIFIED_TURNS: u64 = 20;
+const VERIFIED_TURNS: u64 = 8;
 
 /// What a region was found to hold, and who wants to hear of it.
 #[derive(Debug)]
 pub(crate) struct Followed {
     region: &'static Region,
     collector: Collector,
+    pace: Pace,
     subscribers: Vec<Subscriber>,
 }
 
@@ -38,6 +33,7 @@ impl Followed {
         Followed {
             region,
             collector: Collector::default(),
+            pace: Pace::new(),
             subscribers: Vec::new(),
         }
     }
@@ -68,11 +64,7 @@ impl Followed {
         let events = self.collector.drain(self.region);
         self.send_due();
         self.collector.reading_ns += thread_cpu_ns().saturating_sub(started);
-        let pause = match events {
-            MANY.. => BUSY,
-            FEW.. => CALM,
-            _ => IDLE,
-        };
+        let pause = self.pace.pause(events, self.region.sizes().relaxed_batch());
         let next = self.subscribers.iter().map(Subscriber::due).min();
         next.map_or(pause, |due| {
             pause.min(due.saturating_duration_since(Instant::now()))

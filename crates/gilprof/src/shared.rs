@@ -2,6 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::Duration;
 
 use gilprof_core::{Ended, Profile};
 use gilprof_probe::KnownThread;
@@ -12,6 +13,7 @@ use crate::engine::engine;
 use crate::error::Error;
 use crate::names;
 use crate::options::Options;
+use crate::pace::Pace;
 
 /// The environment variable that tells a Python to record itself.
 pub const VARIABLE: &str = "GILPROF";
@@ -24,6 +26,7 @@ pub struct Listener {
     file: OwnedFd,
     options: Options,
     collector: Collector,
+    pace: Pace,
 }
 
 impl Listener {
@@ -39,6 +42,7 @@ impl Listener {
             file,
             options,
             collector: Collector::default(),
+            pace: Pace::new(),
         })
     }
 
@@ -48,13 +52,14 @@ impl Listener {
         format!("region=/proc/{pid}/fd/{file},{}", self.options)
     }
 
-    /// Reads what is new; says how many events that were. To be called some
-    /// hundred times a second while the program is busy.
-    pub fn poll(&mut self) -> u64 {
-        match self.region.phase() {
+    /// Reads what is new; says how long the caller may wait before the next
+    /// time without a loss of events.
+    pub fn poll(&mut self) -> Duration {
+        let events = match self.region.phase() {
             Ok(Phase::Running | Phase::Stopped) => self.collector.drain(&self.region),
             _ => 0,
-        }
+        };
+        self.pace.pause(events, self.region.sizes().relaxed_batch())
     }
 
     /// The process that records, once there is one.

@@ -1,0 +1,57 @@
+//! How long a reader may sleep before it looks at the ring again.
+
+use std::time::{Duration, Instant};
+
+/// A reader that wakes makes the kernel move the program's threads about, which
+/// costs them more than the reading does: so it wakes no oftener than the ring
+/// needs. Below three million events a second, a ring of the default
+/// size outlasts even a burst that begins right after the longest pause.
+const SHORTEST: Duration = Duration::from_millis(2);
+const LONGEST: Duration = Duration::from_millis(80);
+
+/// Spaces the looks at a ring by how fast it fills.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    last: Instant,
+}
+
+impl Pace {
+    pub(crate) fn new() -> Self {
+        Pace {
+            last: Instant::now(),
+        }
+    }
+
+    /// How long to pause after a look that found `events`, so that at the same
+    /// rate the next one finds about `wanted`.
+    pub(crate) fn pause(&mut self, events: u64, wanted: u64) -> Duration {
+        let now = Instant::now();
+        let past = now.duration_since(self.last);
+        self.last = now;
+        spaced(past, events, wanted)
+    }
+}
+
+fn spaced(past: Duration, events: u64, wanted: u64) -> Duration {
+    let pause = past.as_secs_f64() * wanted as f64 / events.max(1) as f64;
+    Duration::from_secs_f64(pause.clamp(SHORTEST.as_secs_f64(), LONGEST.as_secs_f64()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn the_pause_is_what_the_wanted_number_takes_at_the_last_rate() {
+        assert_eq!(spaced(10 * MS, 1_000, 5_000), 50 * MS);
+        assert_eq!(spaced(50 * MS, 10_000, 2_000), 10 * MS);
+    }
+
+    #[test]
+    fn an_idle_program_is_looked_at_rarely_and_a_storm_never_too_often() {
+        assert_eq!(spaced(2 * MS, 0, 16_384), LONGEST);
+        assert_eq!(spaced(100 * MS, u64::MAX, 1), SHORTEST);
+    }
+}
