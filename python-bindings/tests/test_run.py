@@ -175,4 +175,4 @@ def test_a_wrong_option_names_itself_its_value_and_what_is_allowed():
 
 def test_json_on_stderr_is_a_profile():
     done = run(sys.executable, "-c", "pass", options=["--format", "json"])
-    assert json.loads(done.stderr)["format"] == 1
+    assert json.loads(done.stderr)["format"] == 2

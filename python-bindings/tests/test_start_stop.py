@@ -132,8 +132,8 @@ def test_a_profile_of_a_newer_gilprof_says_which_format_is_understood(tmp_path):
     with gilprof.profile() as p:
         pass
     path = tmp_path / "newer.json"
-    path.write_text(p.to_json().replace('"format":1', '"format":99', 1))
-    with pytest.raises(gilprof.FormatError, match="99.*newest understood is 1"):
+    path.write_text(p.to_json().replace('"format":2', '"format":99', 1))
+    with pytest.raises(gilprof.FormatError, match="99.*newest understood is 2"):
         gilprof.load(path)
 
 

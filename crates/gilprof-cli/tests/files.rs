@@ -79,10 +79,10 @@ fn a_file_that_is_no_profile_is_named() {
 fn a_newer_profile_is_told_from_a_broken_one() {
     let file = saved("newer", 42);
     let json = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(&file, json.replace("\"format\":1", "\"format\":99")).unwrap();
+    std::fs::write(&file, json.replace("\"format\":2", "\"format\":99")).unwrap();
     let said = stderr(&report(file.to_str().unwrap(), "text"));
     assert!(
-        said.contains("profile has format 99, newest understood is 1"),
+        said.contains("profile has format 99, newest understood is 2"),
         "{said}"
     );
 }

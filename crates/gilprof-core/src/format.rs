@@ -12,6 +12,12 @@ use crate::thread::Thread;
 /// No sum of a real recording reaches this: 36 years of one thread.
 const ABSURD_NS: u64 = 1 << 60;
 
+/// The first format with stacks.
+const WITH_STACKS: u32 = 2;
+
+/// What a profile of an earlier format says of them.
+const NO_STACKS: &str = "n/a (saved by a version without stacks)";
+
 /// The part of a saved profile that every version has.
 #[derive(Deserialize)]
 struct Header {
@@ -44,7 +50,10 @@ impl Profile {
         if format == 0 {
             return Err(Error::invalid("format", format, "which never was one"));
         }
-        let parts: ProfileParts = serde_json::from_str(text)?;
+        let mut parts: ProfileParts = serde_json::from_str(text)?;
+        if format < WITH_STACKS {
+            parts.stacks_missing = Some(NO_STACKS.into());
+        }
         check(&parts)?;
         Ok(Self::assemble(parts))
     }
@@ -67,6 +76,7 @@ fn check(parts: &ProfileParts) -> Result<(), Error> {
         small(row.start_ns, || place("start_ns"))?;
         small(row.duration_ns, || place("duration_ns"))?;
     }
+    sites(parts, &threads)?;
     small(parts.start_ns, || "start_ns".into())?;
     small(parts.wall_ns, || "wall_ns".into())?;
     history(&parts.history)
@@ -110,6 +120,26 @@ fn gils(parts: &ProfileParts) -> Result<BTreeSet<u64>, Error> {
         }
     }
     Ok(indices)
+}
+
+fn sites(parts: &ProfileParts, threads: &BTreeSet<u64>) -> Result<(), Error> {
+    let frames = parts.frames.len();
+    for (at, row) in parts.sites.iter().enumerate() {
+        known(
+            threads,
+            row.thread,
+            || format!("sites[{at}].thread"),
+            "thread",
+        )?;
+        small(row.weight_ns, || format!("sites[{at}].weight_ns"))?;
+        let strange = row.stack.iter().position(|&index| index as usize >= frames);
+        if let Some(depth) = strange {
+            let place = format!("sites[{at}].stack[{depth}]");
+            let index = row.stack[depth];
+            return Err(Error::invalid(place, index, "which is no frame of it"));
+        }
+    }
+    Ok(())
 }
 
 fn history(history: &History) -> Result<(), Error> {
@@ -176,106 +206,4 @@ fn small(value: u64, place: impl FnOnce() -> String) -> Result<(), Error> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::blame::Blame;
-    use crate::gil::Gil;
-    use crate::history::{Slice, SliceThread};
-
-    fn profile() -> Profile {
-        let thread = |id| Thread {
-            id,
-            ..Thread::default()
-        };
-        let slice = Slice {
-            threads: vec![SliceThread {
-                thread: 1,
-                waiting_ns: 7,
-                ..SliceThread::default()
-            }],
-            blame: Vec::new(),
-        };
-        Profile::assemble(ProfileParts {
-            recording: "r".into(),
-            threads: vec![thread(1), thread(2)],
-            gils: vec![Gil::default()],
-            blame: vec![Blame {
-                waiter: 1,
-                holder: 2,
-                waiting_ns: 9,
-                ..Blame::default()
-            }],
-            history: History {
-                start_ns: 0,
-                width_ns: FIRST_SLICE_NS,
-                slices: vec![slice],
-            },
-            ..ProfileParts::default()
-        })
-    }
-
-    fn refusal(from: &str, to: &str) -> String {
-        let json = profile().to_json().unwrap();
-        assert!(json.contains(from), "{json}");
-        Profile::from_json(&json.replacen(from, to, 1))
-            .unwrap_err()
-            .to_string()
-    }
-
-    #[test]
-    fn what_is_saved_is_loaded() {
-        let json = profile().to_json().unwrap();
-        assert_eq!(Profile::from_json(&json).unwrap(), profile());
-    }
-
-    #[test]
-    fn a_newer_format_is_named() {
-        let said = refusal("\"format\":1", "\"format\":7");
-        assert!(
-            said.starts_with("profile has format 7, newest understood is 1"),
-            "{said}"
-        );
-    }
-
-    #[test]
-    fn text_that_is_no_profile_is_refused_with_its_place() {
-        let said = Profile::from_json("{\"format\":1,\n oops")
-            .unwrap_err()
-            .to_string();
-        assert!(said.contains("line 2 column"), "{said}");
-        let said = Profile::from_json("{}").unwrap_err().to_string();
-        assert!(said.contains("missing field `format`"), "{said}");
-    }
-
-    #[test]
-    fn blame_on_nobody_is_refused() {
-        let said = refusal("\"holder\":2", "\"holder\":3");
-        assert!(
-            said.starts_with("blame[0].holder is 3, which is no thread of it"),
-            "{said}"
-        );
-    }
-
-    #[test]
-    fn two_rows_of_one_thread_are_refused() {
-        let said = refusal("\"id\":2", "\"id\":1");
-        assert!(said.starts_with("threads[1].id is 1"), "{said}");
-    }
-
-    #[test]
-    fn absurd_sums_are_refused() {
-        let said = refusal("\"wall_ns\":0", "\"wall_ns\":2000000000000000000");
-        assert!(
-            said.starts_with("wall_ns is 2000000000000000000, longer than"),
-            "{said}"
-        );
-    }
-
-    #[test]
-    fn a_history_off_its_grid_is_refused() {
-        let said = refusal("\"width_ns\":10000000", "\"width_ns\":10000001");
-        assert!(said.starts_with("history.width_ns is 10000001"), "{said}");
-        let said = refusal("\"history\":{\"start_ns\":0", "\"history\":{\"start_ns\":5");
-        assert!(said.starts_with("history.start_ns is 5"), "{said}");
-    }
-}
+mod tests;

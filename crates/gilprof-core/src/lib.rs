@@ -6,8 +6,8 @@
 //!
 //! Modules follow the data: an [`Event`] says what happened to a thread, a
 //! [`Distribution`] counts durations, rows ([`Thread`], [`Gil`], [`Blame`], [`Hold`],
-//! [`History`]) hold sums, a [`Ledger`] folds events into rows, and a [`Profile`] holds
-//! the rows.
+//! [`History`], [`Site`]) hold sums, a [`Ledger`] folds events into rows, and a
+//! [`Profile`] holds the rows.
 #![forbid(unsafe_code)]
 
 mod event;
@@ -16,9 +16,11 @@ mod bucket;
 mod distribution;
 
 mod blame;
+mod frame;
 mod gil;
 mod history;
 mod hold;
+mod site;
 mod state;
 mod thread;
 
@@ -44,9 +46,11 @@ pub use bucket::{BUCKETS, SUB_BITS, bucket_bounds, bucket_of};
 pub use distribution::Distribution;
 
 pub use blame::Blame;
+pub use frame::Frame;
 pub use gil::Gil;
 pub use history::{FIRST_SLICE_NS, History, SLICES_MAX, Slice, SliceBlame, SliceThread};
 pub use hold::Hold;
+pub use site::{Site, SiteKind};
 pub use state::State;
 pub use thread::Thread;
 

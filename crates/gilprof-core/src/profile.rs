@@ -1,13 +1,17 @@
 //! All that is known of a recording at one instant.
 
+mod sites;
+
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
 use crate::blame::Blame;
+use crate::frame::Frame;
 use crate::gil::Gil;
 use crate::history::History;
 use crate::hold::Hold;
+use crate::site::Site;
 use crate::thread::Thread;
 
 /// How the numbers of a profile were got.
@@ -89,6 +93,18 @@ pub struct ProfileParts {
     pub holds: Vec<Hold>,
     /// What happened when.
     pub history: History,
+    /// The frames that stacks are made of.
+    #[serde(default)]
+    pub frames: Vec<Frame>,
+    /// Where in the code time went.
+    #[serde(default)]
+    pub sites: Vec<Site>,
+    /// Why there are no stacks, as in `n/a (…)`; `None` where they were recorded.
+    #[serde(default)]
+    pub stacks_missing: Option<String>,
+    /// Samples of stacks that were lost: their time is in no site.
+    #[serde(default)]
+    pub stacks_lost: u64,
 }
 
 /// All that is known of a recording at one instant; immutable.
@@ -101,10 +117,14 @@ pub struct Profile {
 
 impl Profile {
     /// Version of the format profiles are saved in.
-    pub const FORMAT: u32 = 1;
+    pub const FORMAT: u32 = 2;
 
-    /// Puts a profile together. Blame and holds of threads that have no row are left
-    /// out: after losses it can be unknown what became of a thread.
+    /// Puts a profile together. Blame, holds and sites of threads that have no row are
+    /// left out: after losses it can be unknown what became of a thread.
+    ///
+    /// Frames stay in their order, each once and only where a site uses it. Equal
+    /// sites are added up, those without weight left out; a stack that names a frame
+    /// that is not there becomes one that is not known.
     pub fn assemble(mut parts: ProfileParts) -> Self {
         let ids: BTreeSet<u64> = parts.threads.iter().map(|row| row.id).collect();
         let known = |id| ids.contains(&id);
@@ -112,6 +132,7 @@ impl Profile {
             .blame
             .retain(|row| known(row.waiter) && known(row.holder));
         parts.holds.retain(|row| known(row.thread));
+        sites::normalise(&mut parts, known);
         Self {
             format: Self::FORMAT,
             parts,

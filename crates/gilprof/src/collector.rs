@@ -97,6 +97,7 @@ impl Collector {
             unaccounted_threads: region.unaccounted_threads().into(),
             ended_how,
             notes: notes(region, &cut),
+            stacks_missing: Some(String::from("n/a (this version records none)")),
             ..ProfileParts::default()
         };
         for charged in charges {
