@@ -1,10 +1,9 @@
 //! Questions to a profile: which threads, when, in which state, by what.
 
 mod between;
+mod by;
+mod sites;
 mod total;
-
-use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,69 +12,23 @@ use crate::profile::Profile;
 use crate::state::State;
 use crate::thread::Thread;
 
-/// What the rows of an answer stand for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum By {
-    /// The threads that were in the state.
-    #[default]
-    Thread,
-    /// The threads that made the others wait; for waiting only.
-    Holder,
-    /// The GILs.
-    Gil,
-    /// The states.
-    State,
-}
-
-const BY: [(&str, By); 4] = [
-    ("thread", By::Thread),
-    ("holder", By::Holder),
-    ("gil", By::Gil),
-    ("state", By::State),
-];
-
-impl By {
-    /// The word for it: `thread`, `holder`, `gil` or `state`.
-    pub fn as_str(self) -> &'static str {
-        BY.iter()
-            .find(|(_, by)| *by == self)
-            .map_or("", |(word, _)| word)
-    }
-}
-
-impl fmt::Display for By {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl FromStr for By {
-    type Err = Error;
-
-    fn from_str(word: &str) -> Result<Self, Error> {
-        let known = BY.iter().find(|(name, _)| *name == word);
-        known.map(|&(_, by)| by).ok_or_else(|| Error::UnknownWord {
-            what: "grouping",
-            value: word.into(),
-            allowed: "thread, holder, gil, state",
-        })
-    }
-}
+pub use by::By;
 
 /// One row of an answer. Times are ns.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
-    /// The thread's name, the GIL's index or the state's word.
+    /// The thread's name, the GIL's index, the state's word; or of code, the line as
+    /// `function (file:line)`, the function as `function (file)`, the file, the module,
+    /// and `(unknown)` where the stack is not known.
     pub key: String,
-    /// The thread's id, or the GIL's index; `None` for a state.
+    /// The thread's id, or the GIL's index; `None` for a state and for code.
     pub id: Option<u64>,
-    /// How many holds or waits; `None` where they are not counted: detached stretches,
-    /// and parts of the recording's time.
+    /// How many holds or waits, or for code, how many samples; `None` where they are
+    /// not counted: detached stretches, and parts of the recording's time.
     pub count: Option<u64>,
     /// Time in the state.
     pub total_ns: u64,
-    /// Mean duration; `None` where `count` is, or is zero.
+    /// Mean duration; `None` where `count` is or is zero, and for code.
     pub mean_ns: Option<f64>,
     /// Median duration; `None` where durations are not known one by one.
     pub p50_ns: Option<u64>,
@@ -144,7 +97,9 @@ impl Profile {
 }
 
 impl Query<'_> {
-    /// Only threads whose name fits a shell pattern (`*`, `?`, `[a-z]`, `{a,b}`).
+    /// Only threads whose name fits a shell pattern (`*`, `?`, `[a-z]`, `{a,b}`). Of
+    /// waiting these are the waiters, but by site, function, file or module they are
+    /// the holders: whose stacks they are.
     #[must_use]
     pub fn threads(mut self, pattern: impl Into<String>) -> Self {
         self.pattern = Some(pattern.into());
@@ -191,7 +146,8 @@ impl Query<'_> {
     ///
     /// # Errors
     /// [`Error::NotRecorded`] where the question has no answer: blame for another state
-    /// than waiting. [`Error::OutsideHistory`] for a time that is empty or not recorded.
+    /// than waiting, code of a part of the time or where there are no stacks.
+    /// [`Error::OutsideHistory`] for a time that is empty or not recorded.
     pub fn rows(&self) -> Result<Rows, Error> {
         self.check()?;
         let (from_ns, to_ns, mut rows) = match self.between {
@@ -217,7 +173,7 @@ impl Query<'_> {
                 limit: String::from("apart: only waiting has a holder, ask for state waiting"),
             });
         }
-        Ok(())
+        sites::check(self)
     }
 
     /// The threads that the question is about.

@@ -73,6 +73,8 @@ fn sums(query: &Query<'_>, slices: &[Slice]) -> Vec<Row> {
                     .zip(0..)
                     .for_each(|(&state, key)| add(key, spent(thread, state))),
                 By::Thread | By::Holder => add(thread.thread, spent(thread, query.state)),
+                // Stacks have no history; the question was refused.
+                By::Site | By::Function | By::File | By::Module => {}
             }
         }
     }
@@ -86,11 +88,11 @@ const STATES: [State; 3] = [State::Holding, State::Waiting, State::Detached];
 
 fn named(query: &Query<'_>, key: u64, total_ns: u64) -> Row {
     match query.by {
-        By::Thread | By::Holder => row(query.name(key), Some(key), total_ns),
         By::Gil => row(format!("GIL {key}"), Some(key), total_ns),
         By::State => {
             let state = STATES.get(key as usize).copied().unwrap_or_default();
             row(state.to_string(), None, total_ns)
         }
+        _ => row(query.name(key), Some(key), total_ns),
     }
 }

@@ -13,6 +13,7 @@ pub(super) fn rows(query: &Query<'_>) -> Vec<Row> {
         By::Holder => by_holder(query),
         By::Gil => by_gil(query),
         By::State => by_state(query),
+        By::Site | By::Function | By::File | By::Module => super::sites::rows(query),
     }
 }
 
