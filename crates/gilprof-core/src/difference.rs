@@ -1,5 +1,7 @@
 //! What happened between two profiles of one recording.
 
+mod sites;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::blame::Blame;
@@ -16,7 +18,7 @@ impl Profile {
     /// `wall_ns` is the time between the two, and it begins at the earlier one.
     ///
     /// Threads that have ended in between and share a row by now are subtracted from
-    /// that. Holds are those of the recording's worst that reach into the time, and
+    /// that, and their sites from its sites. Holds are those of the recording's worst that reach into the time, and
     /// `longest_ns` and `waiters_max` are those of the whole recording. Slices of the
     /// history that `earlier` falls into hold what came after it.
     ///
@@ -115,17 +117,19 @@ impl<'t> Room<'t> {
 }
 
 fn subtract(
-    later: ProfileParts,
+    mut later: ProfileParts,
     mut earlier: ProfileParts,
     folded: &BTreeMap<u64, u64>,
 ) -> ProfileParts {
     let row_of = |id: u64| folded.get(&id).copied().unwrap_or(id);
     let begin = later.start_ns.saturating_add(earlier.wall_ns);
     earlier.history.rename(row_of);
+    let (frames, sites) = sites::less(&mut later, &mut earlier, row_of);
     let blame = blame(later.blame, &earlier.blame, row_of);
     let named: BTreeSet<u64> = blame
         .iter()
         .flat_map(|row| [row.waiter, row.holder])
+        .chain(sites.iter().map(|site| site.thread))
         .collect();
     let mut holds = later.holds;
     holds.retain(|hold| hold.start_ns.saturating_add(hold.duration_ns) > begin);
@@ -151,6 +155,10 @@ fn subtract(
         blame,
         holds,
         history: later.history.since(earlier.history, begin),
+        frames,
+        sites,
+        stacks_missing: later.stacks_missing.or(earlier.stacks_missing),
+        stacks_lost: later.stacks_lost.saturating_sub(earlier.stacks_lost),
         ..later
     }
 }

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Error;
+use crate::frame::FrameTable;
 use crate::history::History;
 use crate::profile::{Clock, Ended, Profile, ProfileParts};
+use crate::site::{Site, renumbered};
 
 /// How many holds a merged profile keeps.
 const HOLDS: usize = 32;
@@ -17,6 +19,9 @@ impl Profile {
     /// Profiles of several processes as one. Threads and GILs keep their rows and get
     /// new ids, in the given order; counts and losses add up; `wall_ns` reaches from
     /// the first start to the last end, and holds begin on that clock.
+    ///
+    /// Stacks that no profile has are missing for the same reasons; those that some
+    /// lack are told by a note.
     ///
     /// The histories are left out, which a note says: their clocks differ. What the
     /// profiles do not agree on is empty (`pid` 0), or listed (`python`).
@@ -35,6 +40,7 @@ impl Profile {
         for profile in profiles {
             next.append(&mut all, profile, start);
         }
+        all.frames = next.frames.into_frames();
         all.holds
             .sort_by_key(|hold| std::cmp::Reverse(hold.waiter_time_ns));
         all.holds.truncate(HOLDS);
@@ -69,6 +75,8 @@ fn head(profiles: &[Profile], start: u64) -> ProfileParts {
         ended_how: ended(profiles),
         notes: notes(profiles),
         history: History::default(),
+        stacks_missing: stacks_missing(profiles),
+        stacks_lost: sum(Profile::stacks_lost),
         ..ProfileParts::default()
     }
 }
@@ -99,17 +107,37 @@ fn notes(profiles: &[Profile]) -> Vec<String> {
             notes.push(note.clone());
         }
     }
+    notes.extend(partial_stacks(profiles));
     if !notes.iter().any(|note| note == NO_HISTORY) {
         notes.push(NO_HISTORY.into());
     }
     notes
 }
 
-/// The ids that are given next.
+/// Why none of them has stacks.
+fn stacks_missing(profiles: &[Profile]) -> Option<String> {
+    let reasons: Option<Vec<&str>> = profiles.iter().map(Profile::stacks_missing).collect();
+    reasons.map(|reasons| listed(reasons.into_iter()))
+}
+
+/// Which of them have none, where others have.
+fn partial_stacks(profiles: &[Profile]) -> Vec<String> {
+    if stacks_missing(profiles).is_some() {
+        return Vec::new();
+    }
+    let lacking = profiles.iter().filter_map(|one| {
+        let reason = one.stacks_missing()?;
+        Some(format!("stacks of recording {}: {reason}", one.recording()))
+    });
+    lacking.collect()
+}
+
+/// The ids that are given next, and the frames so far.
 #[derive(Default)]
 struct Next {
     thread: u64,
     gil: u32,
+    frames: FrameTable,
 }
 
 impl Next {
@@ -154,6 +182,12 @@ impl Next {
                 row.gil = gil(row.gil);
                 row
             }));
+        let places = self.frames.extend(profile.frames().to_vec());
+        all.sites.extend(profile.sites().iter().map(|row| Site {
+            thread: thread(row.thread),
+            stack: renumbered(&row.stack, &places),
+            ..*row
+        }));
         let shift = profile.started_at() - start;
         all.holds
             .extend(profile.holds().iter().cloned().map(|mut row| {
@@ -166,99 +200,4 @@ impl Next {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::blame::Blame;
-    use crate::gil::Gil;
-    use crate::hold::Hold;
-    use crate::thread::Thread;
-
-    fn profile(pid: u32, started_at: u64) -> Profile {
-        let thread = |id| Thread {
-            id,
-            pid,
-            waiting_ns: 10,
-            ..Thread::default()
-        };
-        let hold = Hold {
-            thread: 9,
-            start_ns: 1_005,
-            waiter_time_ns: pid.into(),
-            ..Hold::default()
-        };
-        Profile::assemble(ProfileParts {
-            recording: format!("r{pid}"),
-            pid,
-            python: "3.12.1".into(),
-            started_at,
-            start_ns: 1_000,
-            wall_ns: 50,
-            events: 7,
-            threads: vec![thread(5), thread(9)],
-            gils: vec![Gil {
-                pid,
-                ..Gil::default()
-            }],
-            blame: vec![Blame {
-                waiter: 5,
-                holder: 9,
-                waiting_ns: 10,
-                ..Blame::default()
-            }],
-            holds: vec![hold],
-            ..ProfileParts::default()
-        })
-    }
-
-    #[test]
-    fn rows_get_ids_of_their_own_and_keep_their_process() {
-        let merged = Profile::merge(&[profile(1, 100), profile(2, 120)]).unwrap();
-        let ids: Vec<(u64, u32, u32)> = merged
-            .threads()
-            .iter()
-            .map(|t| (t.id, t.gil, t.pid))
-            .collect();
-        assert_eq!(ids, [(1, 0, 1), (2, 0, 1), (3, 1, 2), (4, 1, 2)]);
-        let pairs: Vec<(u64, u64, u32)> = merged
-            .blame()
-            .iter()
-            .map(|b| (b.waiter, b.holder, b.gil))
-            .collect();
-        assert_eq!(pairs, [(1, 2, 0), (3, 4, 1)]);
-        let gils: Vec<(u32, u32)> = merged.gils().iter().map(|g| (g.index, g.pid)).collect();
-        assert_eq!(gils, [(0, 1), (1, 2)]);
-    }
-
-    #[test]
-    fn sums_add_and_time_reaches_from_first_to_last() {
-        let merged = Profile::merge(&[profile(1, 100), profile(2, 120)]).unwrap();
-        assert_eq!((merged.waiting_ns(), merged.events()), (40, 14));
-        assert_eq!((merged.started_at(), merged.wall_ns()), (100, 70));
-        let holds: Vec<(u64, u64)> = merged
-            .holds()
-            .iter()
-            .map(|h| (h.thread, h.start_ns))
-            .collect();
-        assert_eq!(holds, [(4, 25), (2, 5)]);
-        assert_eq!((merged.pid(), merged.python()), (0, "3.12.1"));
-        assert_eq!(merged.notes(), [NO_HISTORY]);
-    }
-
-    #[test]
-    fn merges_can_be_merged_and_saved() {
-        let merged = Profile::merge(&[profile(1, 100), profile(2, 120)]).unwrap();
-        let twice = Profile::merge(&[merged.clone(), profile(3, 90)]).unwrap();
-        assert_eq!(twice.threads().len(), 6);
-        assert_eq!(twice.notes().len(), 1);
-        assert_eq!(
-            Profile::from_json(&twice.to_json().unwrap()).unwrap(),
-            twice
-        );
-    }
-
-    #[test]
-    fn one_profile_stays_what_it_is_and_none_is_an_error() {
-        assert_eq!(Profile::merge(&[profile(1, 5)]).unwrap(), profile(1, 5));
-        assert!(matches!(Profile::merge(&[]), Err(Error::NothingToMerge)));
-    }
-}
+mod tests;

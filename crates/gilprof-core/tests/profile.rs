@@ -3,7 +3,7 @@
 #[allow(dead_code, reason = "only the scripts are used here")]
 mod oracle;
 
-use gilprof_core::{Ledger, Profile, ProfileParts, Thread};
+use gilprof_core::{By, Frame, Ledger, Profile, ProfileParts, Site, SiteKind, Thread};
 use oracle::{GROUPS, Step, Writer, choices};
 use proptest::prelude::*;
 
@@ -17,7 +17,10 @@ fn profile(script: &[Step], recording: &str) -> Profile {
         }
     }
     let account = ledger.at(0);
+    let sites = account.threads.iter().flat_map(sites).collect();
     Profile::assemble(ProfileParts {
+        frames: ["odd", "even"].map(frame).into(),
+        sites,
         recording: recording.into(),
         wall_ns: account.at_ns,
         events: account.events,
@@ -29,6 +32,34 @@ fn profile(script: &[Step], recording: &str) -> Profile {
         history: account.history,
         ..ProfileParts::default()
     })
+}
+
+fn frame(kind: &str) -> Frame {
+    Frame {
+        function: kind.into(),
+        ..Frame::default()
+    }
+}
+
+/// All that a thread caused and held, in the stack that its group has too.
+fn sites(thread: &Thread) -> [Site; 2] {
+    let stack = vec![u32::from(thread.id.is_multiple_of(2))];
+    let weights = [
+        (SiteKind::Blame, thread.caused_ns),
+        (SiteKind::Hold, thread.holding_ns),
+    ];
+    weights.map(|(kind, weight_ns)| Site {
+        kind,
+        thread: thread.id,
+        stack: stack.clone(),
+        weight_ns,
+        samples: 1,
+    })
+}
+
+fn weight(profile: &Profile, kind: SiteKind) -> u64 {
+    let sites = profile.sites_of(kind).iter();
+    sites.map(|site| site.weight_ns).sum()
 }
 
 /// A thread with the name that folds into its group's.
@@ -85,6 +116,9 @@ proptest! {
         }
         let blame = |p: &Profile| p.blame().iter().map(|row| row.waiting_ns).sum::<u64>();
         prop_assert_eq!(blame(&window), blame(&later) - blame(&earlier));
+        for kind in [SiteKind::Blame, SiteKind::Hold] {
+            prop_assert_eq!(weight(&window, kind), weight(&later, kind) - weight(&earlier, kind));
+        }
     }
 
     #[test]
@@ -95,6 +129,9 @@ proptest! {
         prop_assert_eq!(merged.waiting_ns(), one.waiting_ns() + other.waiting_ns());
         prop_assert_eq!(merged.unattributed_ns(), one.unattributed_ns() + other.unattributed_ns());
         prop_assert_eq!(merged.imbalances(), vec![]);
+        for kind in [SiteKind::Blame, SiteKind::Hold] {
+            prop_assert_eq!(weight(&merged, kind), weight(&one, kind) + weight(&other, kind));
+        }
         prop_assert!(Profile::from_json(&merged.to_json().unwrap()).is_ok());
     }
 
@@ -107,6 +144,7 @@ proptest! {
             damaged.imbalances();
             damaged.verdict();
             damaged.query().between(0, damaged.wall_ns().max(1)).rows().ok();
+            damaged.query().by(By::Site).rows().ok();
             Profile::merge(&[damaged.clone(), damaged.clone()]).unwrap();
             damaged.difference(&damaged).unwrap();
         }

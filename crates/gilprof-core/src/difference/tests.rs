@@ -1,8 +1,10 @@
 use super::*;
 use crate::distribution::Distribution;
+use crate::frame::Frame;
 use crate::gil::Gil;
 use crate::history::{FIRST_SLICE_NS, History, Slice, SliceThread};
 use crate::hold::Hold;
+use crate::site::Site;
 
 fn thread(id: u64, name: &str, holding_ns: u64, detached_ns: u64) -> Thread {
     let mut hold = Distribution::empty();
@@ -209,4 +211,97 @@ fn a_profile_less_itself_is_empty() {
     let window = one.difference(&one).unwrap();
     assert_eq!((window.wall_ns(), window.holding_ns()), (0, 0));
     assert_eq!(window.threads()[0].hold, Distribution::empty());
+}
+
+fn site(thread: u64, stack: &[u32], weight_ns: u64) -> Site {
+    Site {
+        thread,
+        stack: stack.into(),
+        weight_ns,
+        samples: weight_ns / 10,
+        ..Site::default()
+    }
+}
+
+fn with_sites(
+    wall_ns: u64,
+    threads: Vec<Thread>,
+    names: &[&str],
+    sites: Vec<Site>,
+) -> ProfileParts {
+    let frame = |name: &&str| Frame {
+        function: (*name).into(),
+        ..Frame::default()
+    };
+    ProfileParts {
+        frames: names.iter().map(frame).collect(),
+        sites,
+        ..parts(wall_ns, threads)
+    }
+}
+
+#[test]
+fn sites_are_the_same_by_what_their_frames_are_and_not_by_their_indexes() {
+    let main = || vec![thread(1, "main", 50, 50)];
+    let earlier = with_sites(
+        100,
+        main(),
+        &["run", "main"],
+        vec![site(1, &[0, 1], 30), site(1, &[1], 20)],
+    );
+    let later = with_sites(
+        200,
+        main(),
+        &["main", "new", "run"],
+        vec![
+            site(1, &[2, 0], 70),
+            site(1, &[1, 0], 10),
+            site(1, &[0], 20),
+        ],
+    );
+    let window = between(later, earlier);
+    let found: Vec<(String, u64, u64)> = window
+        .sites()
+        .iter()
+        .map(|site| {
+            let stack = window.stack(site).map(|frame| frame.function.as_str());
+            (
+                stack.collect::<Vec<_>>().join(" "),
+                site.weight_ns,
+                site.samples,
+            )
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [("run main".into(), 40, 4), ("new main".into(), 10, 1)]
+    );
+}
+
+#[test]
+fn sites_of_a_thread_that_was_folded_are_taken_from_those_of_its_group() {
+    let (first, gone) = (thread(7, "Thread-7", 9, 1), thread(8, "Thread-8", 30, 5));
+    let earlier = with_sites(
+        100,
+        vec![gone.clone(), group(20, "Thread-*", &[&first])],
+        &["run"],
+        vec![site(8, &[0], 40), site(20, &[0], 20)],
+    );
+    let later = with_sites(
+        200,
+        vec![group(20, "Thread-*", &[&first, &gone])],
+        &["run"],
+        vec![site(20, &[0], 90)],
+    );
+    let window = between(later, earlier);
+    assert_eq!(window.sites(), [site(20, &[0], 30)]);
+    assert!(window.thread(20).is_some());
+}
+
+#[test]
+fn a_difference_from_a_profile_without_stacks_has_none_that_can_be_trusted() {
+    let mut earlier = parts(100, vec![]);
+    earlier.stacks_missing = Some("n/a (why)".into());
+    let window = between(parts(200, vec![]), earlier);
+    assert_eq!(window.stacks_missing(), Some("n/a (why)"));
 }
