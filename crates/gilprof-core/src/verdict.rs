@@ -1,5 +1,7 @@
 //! Is it the GIL? One sentence, with its evidence.
 
+mod evidence;
+
 use serde::{Deserialize, Serialize};
 
 use crate::gil::Gil;
@@ -266,70 +268,6 @@ impl<'p> Judged<'p> {
             (_, 1.3..) => Confidence::Medium,
             _ => Confidence::Low,
         }
-    }
-
-    fn evidence(&self) -> Vec<Evidence> {
-        let mut rows = vec![
-            evidence(
-                "GIL held",
-                percent(self.held),
-                "of the time; at 100 % no second thread can run Python",
-            ),
-            evidence(
-                "threads waiting",
-                format!("{:.2}", self.queue),
-                "on average, at any instant",
-            ),
-            evidence(
-                "waiting",
-                duration(self.gil.waiting_ns),
-                &format!(
-                    "in all, {} of it while the GIL was free (hand-off)",
-                    duration(self.gil.handoff_ns)
-                ),
-            ),
-        ];
-        rows.extend(self.culprit());
-        rows.extend(self.longest());
-        rows
-    }
-
-    fn culprit(&self) -> Option<Evidence> {
-        let thread = self.top(|thread| thread.caused_ns)?;
-        let share = thread.caused_ns as f64 / self.gil.waiting_ns.max(1) as f64;
-        Some(evidence(
-            "held while others waited",
-            name(thread),
-            &format!(
-                "{}, {} of all waiting",
-                duration(thread.caused_ns),
-                percent(share)
-            ),
-        ))
-    }
-
-    fn longest(&self) -> Option<Evidence> {
-        let holds = self.profile.holds().iter();
-        let hold = holds
-            .filter(|hold| hold.gil == self.gil.index)
-            .max_by_key(|hold| hold.waiter_time_ns)?;
-        let who = self.profile.thread(hold.thread).map(name)?;
-        Some(evidence(
-            "the most costly hold",
-            duration(hold.duration_ns),
-            &format!(
-                "by {who}; it cost the others {}",
-                duration(hold.waiter_time_ns)
-            ),
-        ))
-    }
-}
-
-fn evidence(what: &str, value: String, meaning: &str) -> Evidence {
-    Evidence {
-        what: what.into(),
-        value,
-        meaning: meaning.into(),
     }
 }
 

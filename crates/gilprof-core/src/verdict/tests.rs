@@ -1,5 +1,7 @@
 use super::*;
+use crate::frame::Frame;
 use crate::profile::ProfileParts;
+use crate::site::Site;
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -51,6 +53,71 @@ fn two_threads_that_share_a_full_gil_are_gil_bound_and_the_culprit_is_named() {
         "GIL-bound: on average 1.0 threads wait for a GIL that is held 100 % of the time; \
          hog held it for 600 ms of the waiting."
     );
+}
+
+/// Two threads that share a full GIL; `hog` causes waiting of these weights, each at
+/// another line.
+fn hogged(weights: &[u64]) -> Profile {
+    let mut hog = thread(1, "hog", SECOND * 6 / 10, SECOND * 4 / 10);
+    hog.caused_ns = SECOND * 6 / 10;
+    let other = thread(2, "other", SECOND * 4 / 10, SECOND * 6 / 10);
+    let frame = |line| Frame {
+        function: "crunch".into(),
+        file: "app.py".into(),
+        line,
+    };
+    let site = |thread, line: usize, weight_ns| Site {
+        thread,
+        stack: vec![line as u32],
+        weight_ns,
+        samples: 1,
+        ..Site::default()
+    };
+    let own = weights.iter().enumerate();
+    let mut sites: Vec<Site> = own
+        .map(|(line, &weight_ns)| site(1, line, weight_ns))
+        .collect();
+    // The lines of those that cause less do not matter.
+    sites.push(site(2, 0, SECOND));
+    Profile::assemble(ProfileParts {
+        wall_ns: SECOND,
+        gils: vec![gil(0, SECOND, SECOND)],
+        threads: vec![hog, other],
+        frames: (1..10).map(frame).collect(),
+        sites,
+        ..ProfileParts::default()
+    })
+}
+
+fn place_of_blame(profile: &Profile) -> Option<(String, String, String)> {
+    let evidence = profile.verdict().evidence.into_iter();
+    let mut rows = evidence.skip_while(|row| row.what != "held while others waited");
+    let row = rows.nth(1)?;
+    Some((row.what, row.value, row.meaning))
+}
+
+#[test]
+fn the_line_that_caused_most_of_the_waiting_is_named() {
+    let (what, value, meaning) = place_of_blame(&hogged(&[10, 30, 5])).unwrap();
+    assert_eq!(
+        (what.as_str(), value.as_str()),
+        ("most of it at", "crunch (app.py:2)")
+    );
+    assert_eq!(meaning, "67 % of the waiting it caused");
+}
+
+#[test]
+fn the_largest_of_many_parts_is_not_most_of_it() {
+    let (what, value, _) = place_of_blame(&hogged(&[10, 12, 9])).unwrap();
+    assert_eq!(
+        (what.as_str(), value.as_str()),
+        ("the largest part at", "crunch (app.py:2)")
+    );
+}
+
+#[test]
+fn without_stacks_no_line_is_named() {
+    assert_eq!(place_of_blame(&hogged(&[])), None);
 }
 
 #[test]
