@@ -7,6 +7,7 @@ mod holds;
 mod honesty;
 mod labels;
 mod latencies;
+mod sites;
 mod threads;
 mod verdict;
 
@@ -26,6 +27,7 @@ pub(crate) fn document(profile: &Profile) -> Document {
         latencies::latencies(profile, &labels),
         gils::gils(profile),
         blame::blame(profile, &labels),
+        sites::sites(profile, &labels),
         holds::holds(profile, &labels),
         Some(honesty::honesty(profile)),
     ];

@@ -41,7 +41,11 @@ fn table(table: &Table) -> Vec<String> {
         row(headings),
         row(table.columns.iter().map(|column| rule(column).into())),
     ];
-    lines.extend(table.rows.iter().map(|cells| row(cells.iter().map(cell))));
+    let width = table.columns.len();
+    lines.extend(table.rows.iter().map(|cells| {
+        let missing = width.saturating_sub(cells.len());
+        row(cells.iter().map(cell).chain(vec![String::new(); missing]))
+    }));
     lines
 }
 
@@ -52,6 +56,7 @@ fn row(cells: impl Iterator<Item = String>) -> String {
 fn cell(cell: &Cell) -> String {
     match cell {
         Cell::Text(text) => escape(text),
+        Cell::Line(text) => escape(text.trim_start()),
         Cell::Bar(bar) => draw(*bar),
     }
 }
@@ -106,6 +111,17 @@ mod tests {
         assert!(markdown.contains(
             "| worker-1 | █████▒▒▒▒░ | 500 ms 50 % | 400 ms 40 % | 100 ms 10 % | 380 ms |\n"
         ));
+    }
+
+    #[test]
+    fn a_line_below_a_row_is_a_row_with_empty_cells() {
+        let markdown = render(&document(&sample::contended()));
+        assert!(
+            markdown.contains(
+                "| ← run work.py:30  ← main app.py:5  ← \\<module\\> app.py:9 |  |  |  |  |\n"
+            ),
+            "{markdown}"
+        );
     }
 
     #[test]

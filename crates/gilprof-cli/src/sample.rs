@@ -1,6 +1,6 @@
 //! Profiles that tests render.
 
-use gilprof::core::{Blame, Distribution, Gil, Hold, ProfileParts, State, Thread};
+use gilprof::core::{Blame, Distribution, Frame, Gil, Hold, ProfileParts, Site, State, Thread};
 use gilprof::{Ended, Profile};
 
 const MS: u64 = 1_000_000;
@@ -49,7 +49,15 @@ pub(crate) fn profile_of(threads: Vec<Thread>) -> Profile {
     })
 }
 
-/// Two threads that queue for one GIL.
+fn frame(function: &str, file: &str, line: u32) -> Frame {
+    Frame {
+        function: function.into(),
+        file: file.into(),
+        line,
+    }
+}
+
+/// Two threads that queue for one GIL, each at a line of its own.
 pub(crate) fn contended() -> Profile {
     let mut threads = vec![thread(1, "main"), thread(2, "worker-1")];
     for (thread, handoff_ns) in threads.iter_mut().zip([20 * MS, 10 * MS]) {
@@ -88,5 +96,22 @@ pub(crate) fn contended() -> Profile {
         requested: true,
         ..Hold::default()
     }];
+    parts.frames = vec![
+        frame("crunch", "/srv/app/work.py", 10),
+        frame("run", "/srv/app/work.py", 30),
+        frame("main", "/srv/app.py", 5),
+        frame("<module>", "/srv/app.py", 9),
+    ];
+    let site = |thread, stack: &[u32], weight_ns, samples| Site {
+        thread,
+        stack: stack.into(),
+        weight_ns,
+        samples,
+        ..Site::default()
+    };
+    parts.sites = vec![
+        site(1, &[0, 1, 2, 3], 380 * MS, 5),
+        site(2, &[1], 370 * MS, 4),
+    ];
     Profile::assemble(parts)
 }

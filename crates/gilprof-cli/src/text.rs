@@ -49,15 +49,15 @@ fn heading(section: &Section, width: usize, paint: Paint) -> Vec<String> {
     let (heading, aside) = (section.heading, section.aside.as_str());
     let together = wrap::width(heading) + 2 + wrap::width(aside) <= width;
     let dim = |line: &str| paint.with(Paint::DIM, line);
-    let bold = paint.with(Paint::BOLD, heading);
+    let bold = |line: &str| paint.with(Paint::BOLD, line);
+    let all = |text: &str, style: &dyn Fn(&str) -> String| -> Vec<String> {
+        wrap(text, width).iter().map(|line| style(line)).collect()
+    };
     match (heading, aside) {
         ("", _) => Vec::new(),
-        (_, "") => vec![bold],
-        _ if together => vec![format!("{bold}  {}", dim(aside))],
-        _ => [bold]
-            .into_iter()
-            .chain(wrap(aside, width).iter().map(|line| dim(line)))
-            .collect(),
+        (_, "") => all(heading, &bold),
+        _ if together => vec![format!("{}  {}", bold(heading), dim(aside))],
+        _ => [all(heading, &bold), all(aside, &dim)].concat(),
     }
 }
 
@@ -94,6 +94,10 @@ mod tests {
             let name = format!("ThreadPoolExecutor-{id}_工作线程_that_has_a_name_without_end");
             sample::thread(id, &name)
         }));
+        for frame in &mut parts.frames {
+            frame.function = "Outer.<locals>.a_function_with_a_name_without_end".repeat(2);
+            frame.file = "/srv/工作线程/a/package/of_a_name_without_end.py".repeat(2);
+        }
         parts.notes = vec!["a sentence that is somewhat longer than a line ".repeat(3)];
         Profile::assemble(parts)
     }

@@ -72,6 +72,8 @@ impl Column {
 pub(crate) enum Cell {
     Text(String),
     Bar(Bar),
+    /// A line below the row before it, over all columns: the only cell of its row.
+    Line(String),
 }
 
 impl From<String> for Cell {

@@ -22,6 +22,7 @@ pub(crate) fn honesty(profile: &Profile) -> Section {
         ("ended", ended(profile.ended_how()).into()),
         ("sums", sums(profile)),
     ];
+    facts.extend(stacks(profile).map(|stacks| ("stacks", stacks)));
     let notes = profile.notes().iter();
     facts.extend(notes.map(|note| ("not covered", note.clone())));
     Section {
@@ -76,6 +77,22 @@ fn cost(profile: &Profile) -> String {
             percent(cost, profile.wall_ns())
         ),
         None => String::from("n/a (not measured)"),
+    }
+}
+
+/// Why there are no stacks, or of how many samples they are; `None` where there was
+/// nothing to take one of.
+fn stacks(profile: &Profile) -> Option<String> {
+    let samples = profile.sites().iter().map(|site| site.samples);
+    let samples = samples.fold(0, u64::saturating_add);
+    match (profile.stacks_missing(), samples, profile.stacks_lost()) {
+        (Some(reason), 0, _) => Some(reason.into()),
+        (_, 0, 0) => None,
+        (_, _, lost) => Some(format!(
+            "sampled, unlike the times of threads: {}, {} lost",
+            plural(samples, "sample", "samples"),
+            count(lost)
+        )),
     }
 }
 
@@ -160,6 +177,25 @@ mod tests {
         parts.dropped = 1_234;
         let events = fact(&Profile::assemble(parts), "events");
         assert!(events.starts_with("12,345 seen, 1,234 lost: "), "{events}");
+    }
+
+    #[test]
+    fn stacks_are_said_to_be_sampled() {
+        let mut parts = sample::contended().into_parts();
+        parts.stacks_lost = 1_234;
+        let stacks = fact(&Profile::assemble(parts), "stacks");
+        assert_eq!(
+            stacks,
+            "sampled, unlike the times of threads: 9 samples, 1,234 lost"
+        );
+    }
+
+    #[test]
+    fn stacks_that_are_missing_have_a_reason() {
+        let mut parts = sample::profile_of(Vec::new()).into_parts();
+        parts.stacks_missing = Some(String::from("n/a (switched off)"));
+        let stacks = fact(&Profile::assemble(parts), "stacks");
+        assert_eq!(stacks, "n/a (switched off)");
     }
 
     #[test]

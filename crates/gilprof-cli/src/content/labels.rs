@@ -42,7 +42,7 @@ fn name(thread: &Thread) -> String {
     let name = match (thread.name.is_empty(), thread.members) {
         (true, 2..) => String::from("(nameless)"),
         (true, _) => format!("thread #{}", thread.id),
-        (false, _) => thread.name.chars().map(harmless).collect(),
+        (false, _) => harmless(&thread.name),
     };
     match thread.members {
         2.. => format!("{name} ×{}", thread.members),
@@ -52,7 +52,11 @@ fn name(thread: &Thread) -> String {
 
 /// Names come from the program: they must not move the cursor, nor turn the
 /// direction of writing.
-fn harmless(character: char) -> char {
+pub(super) fn harmless(name: &str) -> String {
+    name.chars().map(harmless_character).collect()
+}
+
+fn harmless_character(character: char) -> char {
     let turns = matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     if character.is_control() || turns || matches!(character, '\u{2028}' | '\u{2029}') {
         return '?';

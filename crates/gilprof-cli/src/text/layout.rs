@@ -28,10 +28,10 @@ pub(crate) fn table(table: &Table, room: usize, paint: Paint) -> Vec<String> {
     }
     let headings = heading(&table.columns, &shown, &widths);
     let headings = headings.iter().map(|line| paint.with(Paint::DIM, line));
-    let rows = table
-        .rows
-        .iter()
-        .map(|row| line(row, &table.columns, &shown, &widths, paint));
+    let rows = table.rows.iter().map(|row| match row.as_slice() {
+        [Cell::Line(text)] => paint.with(Paint::DIM, &cut(text, room)),
+        row => line(row, &table.columns, &shown, &widths, paint),
+    });
     headings.chain(rows).collect()
 }
 
@@ -63,6 +63,7 @@ fn cell_width(cell: &Cell) -> usize {
     match cell {
         Cell::Text(text) => width(text),
         Cell::Bar(_) => Bar::WIDTH,
+        Cell::Line(_) => 0,
     }
 }
 
@@ -110,7 +111,7 @@ fn line(
 ) -> String {
     join(shown.iter().filter_map(|&at| {
         let (text, wide) = match row.get(at)? {
-            Cell::Text(text) => {
+            Cell::Text(text) | Cell::Line(text) => {
                 let text = cut(text, widths[at]);
                 let wide = width(&text);
                 (text, wide)
@@ -174,6 +175,18 @@ mod tests {
                 "b               n/a    n/a",
             ]
         );
+    }
+
+    #[test]
+    fn a_line_over_all_columns_makes_none_wider_and_is_cut_at_the_end_of_the_room() {
+        let mut table_with_line = sample();
+        let text = "  a sentence that is longer than all of the columns";
+        table_with_line
+            .rows
+            .insert(1, vec![Cell::Line(text.into())]);
+        let lines = table(&table_with_line, 30, Paint(false));
+        assert_eq!(lines[2], "a-long-name-1  1 ns  20 ns");
+        assert_eq!(lines[3], "  a sentence th…of the columns");
     }
 
     #[test]

@@ -1,0 +1,130 @@
+//! The code that held the GIL while others waited.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use gilprof::Profile;
+use gilprof::core::{Frame, SiteKind};
+
+use super::document::{Cell, Column, Section, Table};
+use super::labels::{Labels, harmless};
+use crate::duration::duration;
+use crate::number::{count, percent};
+
+const ROWS: usize = 10;
+const CALLERS: usize = 3;
+
+const COLUMNS: [Column; 5] = [
+    Column::text("function"),
+    Column::text("file:line"),
+    Column::text("thread"),
+    Column::number("others\nwaited", 0),
+    Column::number("share", 0),
+];
+
+/// A stack, and what its holds cost, whichever threads they were of.
+#[derive(Default)]
+struct Place {
+    waited_ns: u64,
+    threads: Vec<u64>,
+}
+
+/// A row a stack and below it who called; `None` where no stack is known to have
+/// caused any waiting.
+pub(crate) fn sites(profile: &Profile, labels: &Labels) -> Option<Section> {
+    let caused_ns = profile.caused_ns();
+    let places = places(profile);
+    let (shown, rest) = places.split_at(places.len().min(ROWS));
+    let mut rows: Vec<Vec<Cell>> = Vec::new();
+    for (stack, place) in shown {
+        rows.push(row(stack, place, labels, caused_ns));
+        rows.extend(callers(stack).map(|callers| vec![Cell::Line(callers)]));
+    }
+    if !rest.is_empty() {
+        rows.push(more(rest, caused_ns));
+    }
+    (!rows.is_empty()).then(|| Section {
+        heading: "Where the GIL was held while others waited",
+        table: Some(Table {
+            columns: COLUMNS.into(),
+            rows,
+        }),
+        ..Section::default()
+    })
+}
+
+/// The stacks, the most costly first.
+fn places(profile: &Profile) -> Vec<(Vec<&Frame>, Place)> {
+    let mut places: BTreeMap<&[u32], Place> = BTreeMap::new();
+    let blame = profile.sites_of(SiteKind::Blame);
+    for site in blame {
+        let place = places.entry(&site.stack).or_default();
+        place.waited_ns = place.waited_ns.saturating_add(site.weight_ns);
+        place.threads.push(site.thread);
+    }
+    let frame = |&index: &u32| profile.frames().get(index as usize);
+    let mut places: Vec<(Vec<&Frame>, Place)> = places
+        .into_iter()
+        .map(|(stack, place)| (stack.iter().filter_map(frame).collect(), place))
+        .collect();
+    places.sort_by_key(|(_, place)| Reverse(place.waited_ns));
+    places
+}
+
+fn row(stack: &[&Frame], place: &Place, labels: &Labels, caused_ns: u64) -> Vec<Cell> {
+    let (function, line) = match stack.first() {
+        Some(leaf) => (harmless(&leaf.function), short(leaf, 2)),
+        None => (String::from("n/a (stack not known)"), String::new()),
+    };
+    vec![
+        function.into(),
+        line.into(),
+        threads(&place.threads, labels).into(),
+        duration(place.waited_ns).into(),
+        percent(place.waited_ns, caused_ns).into(),
+    ]
+}
+
+/// The thread that caused most, and how many others did too.
+fn threads(ids: &[u64], labels: &Labels) -> String {
+    let first = ids.first().map(|&id| labels.thread(id)).unwrap_or_default();
+    match ids.len() {
+        2.. => format!("{first} +{}", count(ids.len() as u64 - 1)),
+        _ => first,
+    }
+}
+
+/// The innermost callers, where there are any.
+fn callers(stack: &[&Frame]) -> Option<String> {
+    let callers = stack.iter().skip(1).take(CALLERS);
+    let callers =
+        callers.map(|frame| format!("  ← {} {}", harmless(&frame.function), short(frame, 1)));
+    let mut line: String = callers.collect();
+    if stack.len() > 1 + CALLERS {
+        line += "  …";
+    }
+    (!line.is_empty()).then_some(line)
+}
+
+/// The line, with only so many of the last parts of its file's path.
+fn short(frame: &Frame, parts: usize) -> String {
+    let place = frame.place();
+    let mut slashes = place.rmatch_indices('/').map(|(at, _)| at);
+    let begin = slashes.nth(parts - 1).map_or(0, |at| at + 1);
+    harmless(&place[begin..])
+}
+
+fn more(rest: &[(Vec<&Frame>, Place)], caused_ns: u64) -> Vec<Cell> {
+    let rest_ns = rest.iter().map(|(_, place)| place.waited_ns);
+    let rest_ns = rest_ns.fold(0, u64::saturating_add);
+    vec![
+        format!("… and {} more", count(rest.len() as u64)).into(),
+        "".into(),
+        "".into(),
+        duration(rest_ns).into(),
+        percent(rest_ns, caused_ns).into(),
+    ]
+}
+
+#[cfg(test)]
+mod tests;
