@@ -13,6 +13,7 @@ __all__ = [
     "Blame",
     "Distribution",
     "Evidence",
+    "Frame",
     "Gil",
     "Hold",
     "Measure",
@@ -23,6 +24,7 @@ __all__ = [
     "Rows",
     "Session",
     "SharedSession",
+    "Site",
     "Thread",
     "Verdict",
     "__version__",
@@ -157,6 +159,30 @@ class Hold:
     def requested(self) -> bool: ...
 
 @final
+class Frame:
+    @property
+    def function(self) -> str: ...
+    @property
+    def file(self) -> str: ...
+    @property
+    def line(self) -> int: ...
+    @property
+    def module(self) -> str: ...
+
+@final
+class Site:
+    @property
+    def kind(self) -> str: ...
+    @property
+    def thread(self) -> Thread: ...
+    @property
+    def stack(self) -> List[Frame]: ...
+    @property
+    def weight_ns(self) -> int: ...
+    @property
+    def samples(self) -> int: ...
+
+@final
 class Verdict:
     @property
     def id(self) -> str: ...
@@ -251,6 +277,11 @@ class Profile:
     def blame(self) -> Tuple[Blame, ...]: ...
     @property
     def holds(self) -> Tuple[Hold, ...]: ...
+    def sites(self, kind: str = "blame") -> List[Site]: ...
+    @property
+    def stacks_missing(self) -> Optional[str]: ...
+    @property
+    def stacks_lost(self) -> int: ...
     @property
     def holding_ns(self) -> int: ...
     @property

@@ -6,7 +6,10 @@ mod error;
 mod text;
 
 mod rows;
+mod site;
 mod verdict;
+
+mod tables;
 
 mod profile;
 mod query;
@@ -40,6 +43,8 @@ mod _native {
     use crate::session::{Session, snapshot};
     #[pymodule_export]
     use crate::shared::SharedSession;
+    #[pymodule_export]
+    use crate::site::{Frame, Site};
     #[pymodule_export]
     use crate::verdict::{Evidence, Verdict};
     #[pymodule_export]

@@ -1,17 +1,17 @@
 //! Profiles.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use gilprof::core::{self, Clock, Ended, Mode};
+use gilprof::core::{self, Clock, Ended, Mode, SiteKind};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
 
-use crate::error::{Failure, Result, damaged, file_error, in_file};
+use crate::error::{Failure, Result, file_error, in_file};
 use crate::query::Query;
-use crate::rows::{Blame, Gil, Hold, Thread};
+use crate::site::Site;
+use crate::tables::Tables;
 use crate::text::seconds;
 use crate::verdict::Verdict;
 
@@ -20,14 +20,6 @@ use crate::verdict::Verdict;
 pub(crate) struct Profile {
     inner: Arc<core::Profile>,
     tables: PyOnceLock<Tables>,
-}
-
-/// The rows as Python objects, made when the first of them is asked for.
-struct Tables {
-    threads: Py<PyTuple>,
-    gils: Py<PyTuple>,
-    blame: Py<PyTuple>,
-    holds: Py<PyTuple>,
 }
 
 impl From<core::Profile> for Profile {
@@ -44,57 +36,6 @@ impl Profile {
         self.tables
             .get_or_try_init(py, || Tables::new(py, &self.inner))
     }
-}
-
-impl Tables {
-    fn new(py: Python<'_>, profile: &core::Profile) -> PyResult<Self> {
-        let threads = profile.threads().iter().map(|row| Thread::new(py, row));
-        let threads: Vec<Py<Thread>> = threads.collect::<PyResult<_>>()?;
-        let by_id: HashMap<u64, &Py<Thread>> = threads.iter().map(|t| (t.get().id, t)).collect();
-        let thread = |id: u64| {
-            let found = by_id
-                .get(&id)
-                .ok_or_else(|| damaged(format!("no thread has id {id}")));
-            found.map(|thread| thread.clone_ref(py))
-        };
-        let blame = profile.blame().iter().map(|row| {
-            Ok(Blame {
-                waiter: thread(row.waiter)?,
-                holder: thread(row.holder)?,
-                gil: row.gil,
-                waiting_ns: row.waiting_ns,
-                waits: row.waits,
-                longest_ns: row.longest_ns,
-            })
-        });
-        let holds = profile.holds().iter().map(|row| {
-            Ok(Hold {
-                thread: thread(row.thread)?,
-                gil: row.gil,
-                start_ns: row.start_ns,
-                duration_ns: row.duration_ns,
-                waiters_start: row.waiters_start,
-                waiters_max: row.waiters_max,
-                waiter_time_ns: row.waiter_time_ns,
-                requested: row.requested,
-            })
-        });
-        let gils = profile.gils().iter().map(|row| Gil::new(py, row));
-        Ok(Tables {
-            blame: tuple(py, blame)?,
-            holds: tuple(py, holds)?,
-            gils: tuple(py, gils)?,
-            threads: tuple(py, threads.iter().map(|thread| Ok(thread.clone_ref(py))))?,
-        })
-    }
-}
-
-fn tuple<'py, T: IntoPyObject<'py>>(
-    py: Python<'py>,
-    rows: impl Iterator<Item = PyResult<T>>,
-) -> PyResult<Py<PyTuple>> {
-    let rows: Vec<T> = rows.collect::<PyResult<_>>()?;
-    Ok(PyTuple::new(py, rows)?.unbind())
 }
 
 #[pymethods]
@@ -222,6 +163,28 @@ impl Profile {
     #[getter]
     fn holds(&self, py: Python<'_>) -> PyResult<Py<PyTuple>> {
         Ok(self.tables(py)?.holds.clone_ref(py))
+    }
+
+    /// Where in the code time of one kind went, the heaviest first: "blame" (waiting
+    /// of others, in the stacks of the holders), "wait", "hold" or "detached".
+    #[pyo3(signature = (kind = "blame"))]
+    fn sites(&self, py: Python<'_>, kind: &str) -> PyResult<Vec<Site>> {
+        let kind: SiteKind = kind.parse().map_err(Failure::from)?;
+        let tables = self.tables(py)?;
+        let sites = self.inner.sites_of(kind).iter();
+        sites.map(|site| tables.site(py, site)).collect()
+    }
+
+    /// Why there are no stacks; None where they were recorded.
+    #[getter]
+    fn stacks_missing(&self) -> Option<&str> {
+        self.inner.stacks_missing()
+    }
+
+    /// Samples of stacks that were lost: their time is in no site.
+    #[getter]
+    fn stacks_lost(&self) -> u64 {
+        self.inner.stacks_lost()
     }
 
     /// Time threads had a GIL, summed over the threads.

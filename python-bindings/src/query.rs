@@ -63,7 +63,8 @@ impl Query {
 
 #[pymethods]
 impl Query {
-    /// Only threads whose name matches a shell pattern: "worker-*".
+    /// Only threads whose name matches a shell pattern: "worker-*". Of waiting by
+    /// "site", "function", "file" or "module" these are the holders.
     #[pyo3(signature = (pattern, /))]
     fn threads(&self, pattern: String) -> Self {
         Query {
@@ -100,7 +101,8 @@ impl Query {
         })
     }
 
-    /// A row for each "thread", "holder", "gil" or "state".
+    /// A row for each "thread", "holder", "gil" or "state"; or of the code for each
+    /// "site" (a line), "function", "file" or "module".
     #[pyo3(signature = (by, /))]
     fn by(&self, by: &str) -> Result<Self> {
         Ok(Query {
@@ -210,11 +212,11 @@ impl Rows {
 #[pyclass(frozen, get_all, module = "gilprof")]
 #[derive(Debug)]
 pub(crate) struct Row {
-    /// The thread's name, the GIL's index or the state's word.
+    /// The thread's name, the GIL's index, the state's word or the code.
     key: String,
     /// The thread's id, or the GIL's index.
     id: Option<u64>,
-    /// How many holds or waits.
+    /// How many holds or waits; of code, how many samples.
     count: Option<u64>,
     /// Time in the state.
     total_ns: u64,

@@ -23,6 +23,9 @@ totals: list[int] = [row.total_ns for row in rows]
 window: gilprof.Profile = p.result - early
 merged: gilprof.Profile = gilprof.merge(window, gilprof.load("a.json"))
 sentence: str = merged.verdict.sentence
+for site in merged.sites(kind="hold"):
+    modules: list[str] = [f"{site.thread.name} {frame.module}" for frame in site.stack]
+missing: bool = merged.stacks_missing is not None and merged.stacks_lost == 0
 """
 
 

@@ -1,0 +1,89 @@
+//! The rows of a profile as Python objects.
+
+use std::collections::HashMap;
+
+use gilprof::core;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+
+use crate::error::damaged;
+use crate::rows::{Blame, Gil, Hold, Thread};
+use crate::site::{Frame, Site};
+
+/// The rows as Python objects, made when the first of them is asked for.
+pub(crate) struct Tables {
+    pub(crate) threads: Py<PyTuple>,
+    pub(crate) gils: Py<PyTuple>,
+    pub(crate) blame: Py<PyTuple>,
+    pub(crate) holds: Py<PyTuple>,
+    by_id: HashMap<u64, Py<Thread>>,
+    frames: Vec<Py<Frame>>,
+}
+
+impl Tables {
+    pub(crate) fn new(py: Python<'_>, profile: &core::Profile) -> PyResult<Self> {
+        let threads = profile.threads().iter().map(|row| Thread::new(py, row));
+        let threads: Vec<Py<Thread>> = threads.collect::<PyResult<_>>()?;
+        let by_id = threads.iter().map(|t| (t.get().id, t.clone_ref(py)));
+        let by_id: HashMap<u64, Py<Thread>> = by_id.collect();
+        let thread = |id| known_thread(py, &by_id, id);
+        let blame = profile.blame().iter().map(|row| {
+            Ok(Blame {
+                waiter: thread(row.waiter)?,
+                holder: thread(row.holder)?,
+                gil: row.gil,
+                waiting_ns: row.waiting_ns,
+                waits: row.waits,
+                longest_ns: row.longest_ns,
+            })
+        });
+        let holds = profile.holds().iter().map(|row| {
+            Ok(Hold {
+                thread: thread(row.thread)?,
+                gil: row.gil,
+                start_ns: row.start_ns,
+                duration_ns: row.duration_ns,
+                waiters_start: row.waiters_start,
+                waiters_max: row.waiters_max,
+                waiter_time_ns: row.waiter_time_ns,
+                requested: row.requested,
+            })
+        });
+        let gils = profile.gils().iter().map(|row| Gil::new(py, row));
+        let frames = profile.frames().iter();
+        let frames = frames.map(|frame| Py::new(py, Frame::from(frame)));
+        Ok(Tables {
+            blame: tuple(py, blame)?,
+            holds: tuple(py, holds)?,
+            gils: tuple(py, gils)?,
+            threads: tuple(py, threads.iter().map(|thread| Ok(thread.clone_ref(py))))?,
+            by_id,
+            frames: frames.collect::<PyResult<_>>()?,
+        })
+    }
+
+    pub(crate) fn site(&self, py: Python<'_>, site: &core::Site) -> PyResult<Site> {
+        let thread = known_thread(py, &self.by_id, site.thread)?;
+        let frame = |&index: &u32| {
+            let frame = self.frames.get(index as usize);
+            let frame = frame.ok_or_else(|| damaged(format!("no frame has index {index}")));
+            frame.map(|frame| frame.clone_ref(py))
+        };
+        let stack = site.stack.iter().map(frame).collect::<PyResult<_>>()?;
+        Ok(Site::new(site, thread, stack))
+    }
+}
+
+fn known_thread(py: Python<'_>, by_id: &HashMap<u64, Py<Thread>>, id: u64) -> PyResult<Py<Thread>> {
+    let found = by_id.get(&id);
+    let found = found.ok_or_else(|| damaged(format!("no thread has id {id}")));
+    found.map(|thread| thread.clone_ref(py))
+}
+
+fn tuple<'py, T: IntoPyObject<'py>>(
+    py: Python<'py>,
+    rows: impl Iterator<Item = PyResult<T>>,
+) -> PyResult<Py<PyTuple>> {
+    let rows: Vec<T> = rows.collect::<PyResult<_>>()?;
+    Ok(PyTuple::new(py, rows)?.unbind())
+}
