@@ -1,7 +1,7 @@
 //! A table in columns that fit.
 
 use super::paint::Paint;
-use super::wrap::{cut, width};
+use super::wrap::{cut, cut_end, width};
 use crate::content::{Bar, Cell, Column, Table};
 
 const GAP: usize = 2;
@@ -29,7 +29,7 @@ pub(crate) fn table(table: &Table, room: usize, paint: Paint) -> Vec<String> {
     let headings = heading(&table.columns, &shown, &widths);
     let headings = headings.iter().map(|line| paint.with(Paint::DIM, line));
     let rows = table.rows.iter().map(|row| match row.as_slice() {
-        [Cell::Line(text)] => paint.with(Paint::DIM, &cut(text, room)),
+        [Cell::Line(text)] => paint.with(Paint::DIM, &cut_end(text, room)),
         row => line(row, &table.columns, &shown, &widths, paint),
     });
     headings.chain(rows).collect()
@@ -186,7 +186,7 @@ mod tests {
             .insert(1, vec![Cell::Line(text.into())]);
         let lines = table(&table_with_line, 30, Paint(false));
         assert_eq!(lines[2], "a-long-name-1  1 ns  20 ns");
-        assert_eq!(lines[3], "  a sentence th…of the columns");
+        assert_eq!(lines[3], "  a sentence that is longer t…");
     }
 
     #[test]

@@ -93,6 +93,16 @@ pub(crate) fn cut(text: &str, width: usize) -> String {
     format!("{head}…{tail}")
 }
 
+/// The text in at most `width` columns: its end is left out, where what comes first
+/// matters most.
+pub(crate) fn cut_end(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.into();
+    }
+    let head = &text[..prefix(text, width.saturating_sub(1))];
+    format!("{}…", head.trim_end())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,6 +125,13 @@ mod tests {
         assert_eq!(cut("main", 12), "main");
         assert_eq!(cut("線線線線", 5), "線…線");
         assert_eq!(cut("abc", 1), "…");
+    }
+
+    #[test]
+    fn a_line_cut_at_its_end_keeps_its_beginning() {
+        assert_eq!(cut_end("← run a.py:1  ← main", 14), "← run a.py:1…");
+        assert_eq!(cut_end("← run", 5), "← run");
+        assert_eq!(cut_end("線線線", 4), "線…");
     }
 
     #[test]
