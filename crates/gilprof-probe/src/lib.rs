@@ -13,6 +13,7 @@
 #![cfg(target_os = "linux")]
 
 mod error;
+mod object;
 mod python;
 
 mod active;
@@ -22,12 +23,14 @@ mod gils;
 mod hooks;
 
 mod calibrate;
+mod code_layout;
 mod cost;
 mod fork;
 mod module;
 mod patch;
 mod probe;
 
+pub use code_layout::code_layout;
 pub use error::Error;
 pub use probe::{
     KnownThread, Readings, Setup, is_running, name_this_thread, readings, region, start, stop,

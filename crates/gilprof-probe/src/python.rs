@@ -56,11 +56,18 @@ fn current_state_name() -> &'static CStr {
 
 macro_rules! function {
     ($name:expr, $type:ty) => {{
-        let address = symbol($name).ok_or_else(|| missing($name))?;
+        let address = $crate::python::address_of($name)?;
         // SAFETY: CPython declares the function with this type, in all
         // versions since 3.5.
         unsafe { transmute::<*mut c_void, $type>(address) }
     }};
+}
+
+pub(crate) use function;
+
+/// The address of a function that CPython exports.
+pub(crate) fn address_of(name: &CStr) -> Result<*mut c_void, Error> {
+    symbol(name).ok_or_else(|| missing(name))
 }
 
 fn missing(name: &CStr) -> Error {

@@ -1,0 +1,171 @@
+//! Where the parts of `bytes` and of `str` objects are.
+
+use gilprof_code::{BytesLayout, TextLayout};
+
+use super::Doubt;
+use super::facts::{Facts, memory, size_of_object};
+use super::search::{only, says, says_word};
+use crate::object::{Object, Objects};
+
+/// The layout of `bytes`, from the line tables of the sample.
+pub(super) fn bytes_layout(facts: &[Facts<'_>], type_address: u64) -> Result<BytesLayout, Doubt> {
+    let mut tables = Vec::new();
+    for one in facts {
+        let (content, at) = one.line_table.bytes().ok_or("a line table is not bytes")?;
+        let image = memory(&one.line_table, size_of_object(&one.line_table)?)?;
+        tables.push((image, content.len() as u64, at - one.line_table.address()));
+    }
+    let data = tables.first().map_or(0, |&(_, _, data)| data);
+    if tables.iter().any(|&(_, _, other)| other != data) {
+        return Err("the content of bytes is not always at the same offset".into());
+    }
+    let size = only("the size of bytes", 8, data as usize, |offset| {
+        let mut all = tables.iter();
+        all.all(|(image, size, _)| says_word(image, offset, *size))
+    })?;
+    Ok(BytesLayout {
+        type_address,
+        size,
+        data: u32::try_from(data).map_err(|_| "the content of bytes is far away")?,
+    })
+}
+
+/// Strings whose characters have 1, 1, 2 and 4 bytes; the first are ASCII.
+const TEXTS: [[&str; 3]; 4] = [
+    ["a plain sample", "plain, and of another length", "a-b-c!"],
+    [
+        "gro\u{df}e Ma\u{df}e",
+        "\u{e9}t\u{e9} comme hiver, deux fois",
+        "\u{ff}\u{fe}-\u{fd}",
+    ],
+    [
+        "\u{3042}\u{308a}, arigato",
+        "\u{43f}\u{440}\u{438}\u{43c}\u{435}\u{440} of Cyrillic",
+        "\u{2013}-\u{2014}",
+    ],
+    [
+        "\u{1f40d} snake",
+        "two \u{20bb7}\u{20bb7} of four bytes",
+        "\u{1d54f}-\u{1d550}!",
+    ],
+];
+
+/// One string, its memory, and what must be there.
+#[derive(Debug)]
+struct Sample {
+    image: Vec<u8>,
+    length: u64,
+    /// Bytes a character.
+    kind: u32,
+    is_ascii: bool,
+    characters: Vec<u8>,
+}
+
+impl Sample {
+    fn of(object: &Object<'_>, text: &str, group: usize) -> Result<Self, Doubt> {
+        let kind = [1, 1, 2, 4][group];
+        let codes = text
+            .chars()
+            .map(|character| u32::from(character).to_ne_bytes());
+        // The low bytes of a code come first on the machines there are.
+        let characters = codes.flat_map(|code| code.into_iter().take(kind)).collect();
+        Ok(Sample {
+            image: memory(object, size_of_object(object)?)?,
+            length: text.chars().count() as u64,
+            kind: kind as u32,
+            is_ascii: group == 0,
+            characters,
+        })
+    }
+
+    fn state(&self, offset: usize) -> u32 {
+        let bytes = self.image.get(offset..).and_then(|rest| rest.first_chunk());
+        bytes.map_or(0, |bytes| u32::from_ne_bytes(*bytes))
+    }
+}
+
+/// The layout of `str`, from strings made for it.
+pub(super) fn text_layout(objects: &Objects<'_>, type_address: u64) -> Result<TextLayout, Doubt> {
+    let samples = samples(objects)?;
+    let ascii_data = data("the characters of an ASCII str", &samples, true)?;
+    let other_data = data("the characters of a str", &samples, false)?;
+    let head = ascii_data.min(other_data) as usize;
+    let length = only("the length of a str", 8, head, |offset| {
+        let mut all = samples.iter();
+        all.all(|one| says_word(&one.image, offset, one.length))
+    })?;
+    let state = only("the state of a str", 4, head, |offset| {
+        StateBits::of(&samples, offset).is_ok()
+    })?;
+    let bits = StateBits::of(&samples, state as usize)?;
+    Ok(TextLayout {
+        type_address,
+        length,
+        state,
+        ascii_data,
+        other_data,
+        kind_shift: bits.kind_shift,
+        ascii_bit: bits.ascii_bit,
+        compact_mask: bits.compact_mask,
+    })
+}
+
+fn samples(objects: &Objects<'_>) -> Result<Vec<Sample>, Doubt> {
+    let mut samples = Vec::new();
+    for (group, texts) in TEXTS.iter().enumerate() {
+        for text in texts {
+            let object = objects.text(text).ok_or("a str cannot be made")?;
+            samples.push(Sample::of(&object, text, group)?);
+        }
+    }
+    Ok(samples)
+}
+
+fn data(what: &str, samples: &[Sample], is_ascii: bool) -> Result<u32, Doubt> {
+    let chosen: Vec<_> = samples
+        .iter()
+        .filter(|one| one.is_ascii == is_ascii)
+        .collect();
+    let limit = chosen.iter().map(|one| one.image.len()).min();
+    only(what, 1, limit.unwrap_or(0), |offset| {
+        let mut all = chosen.iter();
+        all.all(|one| says(&one.image, offset, &one.characters))
+    })
+}
+
+/// What the bits of a state mean.
+#[derive(Clone, Copy, Debug)]
+struct StateBits {
+    kind_shift: u8,
+    ascii_bit: u8,
+    compact_mask: u32,
+}
+
+impl StateBits {
+    /// What they mean if the state is at this offset.
+    fn of(samples: &[Sample], offset: usize) -> Result<Self, Doubt> {
+        let all = |fits: &dyn Fn(u32, &Sample) -> bool| {
+            let mut all = samples.iter();
+            all.all(|one| fits(one.state(offset), one))
+        };
+        let kind_shift = only("the kind of a str", 1, 30, |shift| {
+            all(&|state, one| state >> shift & 7 == one.kind)
+        })?;
+        let ascii_bit = only("the ASCII bit of a str", 1, 32, |bit| {
+            all(&|state, one| (state >> bit & 1 == 1) == one.is_ascii)
+        })?;
+        // A str that was made a moment ago is compact. The flags of a state
+        // are neighbours; what is beyond is padding, and may say anything.
+        let flags = 0xff << (ascii_bit & !7);
+        let states = samples.iter().map(|one| one.state(offset));
+        let compact_mask = states.fold(flags, |mask, state| mask & state);
+        match compact_mask {
+            0 => Err("no bit of its state says that a str is compact".into()),
+            _ => Ok(StateBits {
+                kind_shift: kind_shift as u8,
+                ascii_bit: ascii_bit as u8,
+                compact_mask,
+            }),
+        }
+    }
+}
