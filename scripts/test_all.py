@@ -111,6 +111,19 @@ def embed():
     return check("embed", command, **environment)
 
 
+def code():
+    """What is read of code objects, compared with what each interpreter says."""
+    build = ["cargo", "build", "--locked", "-p", "gilprof-code-check"]
+    built = check("code", build)
+    if built.failed:
+        return built
+    library = ROOT / venvs.TARGET / "debug" / "libgilprof_code_check.so"
+    program = ROOT / "tests" / "code-check" / "check.py"
+    return [
+        check(f"code {python.label}", [python.path, program, library]) for python in find_pythons()
+    ]
+
+
 def wheel():
     return check("wheel", [sys.executable, ROOT / "scripts" / "venvs.py"])
 
@@ -150,7 +163,7 @@ def counts(report):
     return tests - failures - errors - skips, failures + errors, note
 
 
-CHECKS = [fmt, clippy, rust, doctest, rustdoc, loom, embed, wheel, pytest]
+CHECKS = [fmt, clippy, rust, doctest, rustdoc, loom, code, embed, wheel, pytest]
 
 
 def chosen(names):

@@ -6,7 +6,7 @@ use crate::lines::LineTable;
 use crate::text::TextLayout;
 
 /// How many words a layout has in shared memory.
-pub const WORDS: usize = 20;
+pub const WORDS: usize = 18;
 
 /// No object has its fixed part beyond this.
 const MAX_OFFSET: u64 = 4096;
@@ -67,9 +67,7 @@ impl CodeLayout {
             text.state.into(),
             text.ascii_data.into(),
             text.other_data.into(),
-            text.kind_shift.into(),
-            text.ascii_bit.into(),
-            text.compact_mask.into(),
+            text.flags_shift.into(),
         ]
     }
 
@@ -78,7 +76,7 @@ impl CodeLayout {
     /// # Errors
     /// [`Unreadable::Layout`] for a value that no layout can have.
     pub fn from_words(words: &[u64; WORDS]) -> Result<Self, Unreadable> {
-        let [code, bytes, text, head @ .., kind, ascii, mask] = words;
+        let [code, bytes, text, head @ .., shift] = words;
         let [
             object,
             file,
@@ -119,9 +117,7 @@ impl CodeLayout {
                 state: offset("text.state", *state, 4)?,
                 ascii_data: offset("text.ascii_data", *ascii_data, 1)?,
                 other_data: offset("text.other_data", *other_data, 1)?,
-                kind_shift: bit("text.kind_shift", *kind, 29)?,
-                ascii_bit: bit("text.ascii_bit", *ascii, 31)?,
-                compact_mask: mask_of("text.compact_mask", *mask)?,
+                flags_shift: shift_of("text.flags_shift", *shift)?,
             },
         };
         layout.heads_come_first()
@@ -201,17 +197,11 @@ fn optional(field: &'static str, value: u64, align: u64) -> Result<u32, Unreadab
     }
 }
 
-fn bit(field: &'static str, value: u64, last: u8) -> Result<u8, Unreadable> {
+/// Five flags have to fit into 32 bits.
+fn shift_of(field: &'static str, value: u64) -> Result<u8, Unreadable> {
     match u8::try_from(value) {
-        Ok(bit) if bit <= last => Ok(bit),
-        _ => Err(wrong(field, value, "a bit of 32")),
-    }
-}
-
-fn mask_of(field: &'static str, value: u64) -> Result<u32, Unreadable> {
-    match u32::try_from(value) {
-        Ok(mask) if mask != 0 => Ok(mask),
-        _ => Err(wrong(field, value, "32 bits, not all zero")),
+        Ok(shift) if shift <= 27 => Ok(shift),
+        _ => Err(wrong(field, value, "at most 27")),
     }
 }
 
@@ -251,9 +241,7 @@ mod tests {
                 state: 32,
                 ascii_data: 40,
                 other_data: 56,
-                kind_shift: 2,
-                ascii_bit: 6,
-                compact_mask: 0x20,
+                flags_shift: 2,
             },
         }
     }

@@ -6,6 +6,10 @@ use crate::memory::{Memory, half, read_bytes, word};
 /// The longest name or file name that is read, in characters.
 pub const MAX_TEXT_CHARS: usize = 4096;
 
+const KIND: u32 = 7;
+const COMPACT: u32 = 1 << 3;
+const ASCII: u32 = 1 << 4;
+
 /// Where the parts of a `str` object are (`Include/cpython/unicodeobject.h`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TextLayout {
@@ -19,15 +23,22 @@ pub struct TextLayout {
     pub ascii_data: u32,
     /// Offset of the characters of any other compact string.
     pub other_data: u32,
-    /// The state's lowest bit of three that tell the bytes a character: 1, 2 or 4.
-    pub kind_shift: u8,
-    /// The state's bit that says ASCII.
-    pub ascii_bit: u8,
-    /// Bits of the state that are set in every compact string.
-    pub compact_mask: u32,
+    /// The lowest bit of the state's five flags: three for the bytes a
+    /// character, 1, 2 or 4; one for compact; one for ASCII.
+    pub flags_shift: u8,
 }
 
 impl TextLayout {
+    /// The flags of a compact string, once they are shifted down.
+    pub fn flags(bytes_a_character: u32, is_ascii: bool) -> u32 {
+        bytes_a_character | COMPACT | if is_ascii { ASCII } else { 0 }
+    }
+
+    /// The flags in a state that has them at `shift`.
+    pub fn flags_in(state: u32, shift: u8) -> u32 {
+        state.unbounded_shr(shift.into()) & (KIND | COMPACT | ASCII)
+    }
+
     /// The content of the `str` object at `address`, whose type is at the
     /// offset `type_word`. What is no character, half of a surrogate pair,
     /// becomes U+FFFD.
@@ -44,18 +55,16 @@ impl TextLayout {
         if word(&head, type_word) != self.type_address {
             return Err(foreign);
         }
-        let state = half(&head, self.state);
-        if state & self.compact_mask != self.compact_mask {
+        let flags = Self::flags_in(half(&head, self.state), self.flags_shift);
+        if flags & COMPACT == 0 {
             return Err(foreign);
         }
         let length = Unreadable::limited(what, address, word(&head, self.length), MAX_TEXT_CHARS)?;
-        let is_ascii = state >> self.ascii_bit & 1 == 1;
-        let offset = if is_ascii {
-            self.ascii_data
-        } else {
-            self.other_data
+        let offset = match flags & ASCII {
+            0 => self.other_data,
+            _ => self.ascii_data,
         };
-        let kind = state >> self.kind_shift & 7;
+        let kind = flags & KIND;
         let characters: fn(&[u8]) -> String = match kind {
             1 => latin1,
             2 => two_bytes,

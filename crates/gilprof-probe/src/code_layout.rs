@@ -8,8 +8,8 @@
 //! what CPython itself says (`PyCode_Addr2Line`). What does not check out is
 //! refused, with the reason.
 //!
-//! No Python code runs here, except for audit hooks (PEP 578), which see that
-//! functions are asked for their `__code__`.
+//! No Python code runs here, except for audit hooks (PEP 578): they see that
+//! texts are compiled and functions are asked for their `__code__`.
 
 mod facts;
 mod proof;

@@ -49,9 +49,7 @@ pub(crate) fn layout() -> CodeLayout {
             state: 32,
             ascii_data: 40,
             other_data: 56,
-            kind_shift: 2,
-            ascii_bit: 6,
-            compact_mask: 0x20,
+            flags_shift: 2,
         },
     }
 }

@@ -6,7 +6,8 @@ use super::Doubt;
 use crate::object::{CodeObject, Object, Objects};
 
 /// Functions of all sorts: what makes line tables go backwards, skip, repeat
-/// and stop; names of all widths, nested and not.
+/// and stop; nested and not. All names are ASCII: for others, the compiler
+/// would import a module.
 const SHAPES: &str = r#"
 def plain(a, b):
     total = a + b
@@ -24,10 +25,10 @@ def plain(a, b):
 class Holder:
     attribute = 1
 
-    def größe(self, *parts):
+    def method(self, *parts):
         try:
             with self as inner:
-                return inner.größe(
+                return inner.method(
                     *parts,
                     key=lambda part: (
                         part.name,
@@ -40,7 +41,7 @@ class Holder:
             self.attribute = None
 
     class Inner:
-        async def 数える(self):
+        async def asynchronous(self):
             async with self as lock:
                 async for one in lock:
                     yield [
@@ -49,7 +50,7 @@ class Holder:
                         if other
                     ]
 
-        def 𠮷(self):
+        def looping(self):
             while self.ready:
                 if not self:
                     continue
@@ -88,11 +89,17 @@ fn long_steps() -> String {
 /// Code objects made from source texts of this file; they never run.
 pub(super) fn compiled<'o>(objects: &'o Objects<'o>) -> Result<Vec<CodeObject<'o>>, Doubt> {
     let mut found = Vec::new();
-    let both = [
+    let sources = [
         (SHAPES.to_owned(), c"<gilprof sample>"),
         (long_steps(), c"/gilprof/another sample.py"),
+        ("def latin1(): pass".to_owned(), c"gr\u{f6}\u{df}e.py"),
+        (
+            "\ndef two_bytes(): pass".to_owned(),
+            c"\u{6570}\u{3048}\u{308b}.py",
+        ),
+        ("\n\ndef four_bytes(): pass".to_owned(), c"\u{1f40d}.py"),
     ];
-    for (source, file) in both {
+    for (source, file) in sources {
         let source = CString::new(source).map_err(|why| why.to_string())?;
         let module = objects.compile(&source, file);
         collect(module.ok_or("the sample does not compile")?, &mut found);

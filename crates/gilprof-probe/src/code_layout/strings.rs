@@ -55,9 +55,8 @@ const TEXTS: [[&str; 3]; 4] = [
 struct Sample {
     image: Vec<u8>,
     length: u64,
-    /// Bytes a character.
-    kind: u32,
     is_ascii: bool,
+    flags: u32,
     characters: Vec<u8>,
 }
 
@@ -72,8 +71,8 @@ impl Sample {
         Ok(Sample {
             image: memory(object, size_of_object(object)?)?,
             length: text.chars().count() as u64,
-            kind: kind as u32,
             is_ascii: group == 0,
+            flags: TextLayout::flags(kind as u32, group == 0),
             characters,
         })
     }
@@ -95,19 +94,27 @@ pub(super) fn text_layout(objects: &Objects<'_>, type_address: u64) -> Result<Te
         all.all(|one| says_word(&one.image, offset, one.length))
     })?;
     let state = only("the state of a str", 4, head, |offset| {
-        StateBits::of(&samples, offset).is_ok()
+        flags_shift(&samples, offset).is_ok()
     })?;
-    let bits = StateBits::of(&samples, state as usize)?;
     Ok(TextLayout {
         type_address,
         length,
         state,
         ascii_data,
         other_data,
-        kind_shift: bits.kind_shift,
-        ascii_bit: bits.ascii_bit,
-        compact_mask: bits.compact_mask,
+        flags_shift: flags_shift(&samples, state as usize)?,
     })
+}
+
+/// Where the flags are if the state is at this offset. They are neighbours;
+/// only together do they tell: what is beside them is padding, never written,
+/// in which single bits can say anything.
+fn flags_shift(samples: &[Sample], offset: usize) -> Result<u8, Doubt> {
+    let shift = only("the kind of a str", 1, 28, |shift| {
+        let mut all = samples.iter();
+        all.all(|one| TextLayout::flags_in(one.state(offset), shift as u8) == one.flags)
+    })?;
+    Ok(shift as u8)
 }
 
 fn samples(objects: &Objects<'_>) -> Result<Vec<Sample>, Doubt> {
@@ -133,39 +140,37 @@ fn data(what: &str, samples: &[Sample], is_ascii: bool) -> Result<u32, Doubt> {
     })
 }
 
-/// What the bits of a state mean.
-#[derive(Clone, Copy, Debug)]
-struct StateBits {
-    kind_shift: u8,
-    ascii_bit: u8,
-    compact_mask: u32,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl StateBits {
-    /// What they mean if the state is at this offset.
-    fn of(samples: &[Sample], offset: usize) -> Result<Self, Doubt> {
-        let all = |fits: &dyn Fn(u32, &Sample) -> bool| {
-            let mut all = samples.iter();
-            all.all(|one| fits(one.state(offset), one))
+    /// Samples with the state at offset 4, the flags from bit 2 on.
+    fn samples(padding: fn(bool) -> u32) -> Vec<Sample> {
+        let kinds = [(1, true), (1, false), (2, false), (4, false)];
+        let sample = |(kind, is_ascii)| {
+            let flags = TextLayout::flags(kind, is_ascii);
+            let state = flags << 2 | padding(is_ascii) << 8;
+            Sample {
+                image: [0_u32, state].map(u32::to_ne_bytes).concat(),
+                length: 0,
+                is_ascii,
+                flags,
+                characters: Vec::new(),
+            }
         };
-        let kind_shift = only("the kind of a str", 1, 30, |shift| {
-            all(&|state, one| state >> shift & 7 == one.kind)
-        })?;
-        let ascii_bit = only("the ASCII bit of a str", 1, 32, |bit| {
-            all(&|state, one| (state >> bit & 1 == 1) == one.is_ascii)
-        })?;
-        // A str that was made a moment ago is compact. The flags of a state
-        // are neighbours; what is beyond is padding, and may say anything.
-        let flags = 0xff << (ascii_bit & !7);
-        let states = samples.iter().map(|one| one.state(offset));
-        let compact_mask = states.fold(flags, |mask, state| mask & state);
-        match compact_mask {
-            0 => Err("no bit of its state says that a str is compact".into()),
-            _ => Ok(StateBits {
-                kind_shift: kind_shift as u8,
-                ascii_bit: ascii_bit as u8,
-                compact_mask,
-            }),
+        kinds.map(sample).into()
+    }
+
+    #[test]
+    fn flags_are_found_whatever_is_beside_them() {
+        let paddings: [fn(bool) -> u32; 3] = [
+            |_| 0,
+            |_| 0xcd_cdcd,
+            |is_ascii| if is_ascii { 0xff_ffff } else { 0 },
+        ];
+        for padding in paddings {
+            assert_eq!(flags_shift(&samples(padding), 4), Ok(2));
         }
+        assert!(flags_shift(&samples(|_| 0), 0).is_err());
     }
 }
