@@ -7,16 +7,20 @@ use super::facts::{Facts, memory, size_of_object};
 use super::search::{only, says, says_word};
 use crate::object::{Object, Objects};
 
+/// What comes before the content has no more bytes than this.
+const MAX_HEAD: u64 = 1 << 10;
+
 /// The layout of `bytes`, from the line tables of the sample.
 pub(super) fn bytes_layout(facts: &[Facts<'_>], type_address: u64) -> Result<BytesLayout, Doubt> {
     let mut tables = Vec::new();
     for one in facts {
         let (content, at) = one.line_table.bytes().ok_or("a line table is not bytes")?;
         let image = memory(&one.line_table, size_of_object(&one.line_table)?)?;
-        tables.push((image, content.len() as u64, at - one.line_table.address()));
+        let data = at.wrapping_sub(one.line_table.address());
+        tables.push((image, content.len() as u64, data));
     }
     let data = tables.first().map_or(0, |&(_, _, data)| data);
-    if tables.iter().any(|&(_, _, other)| other != data) {
+    if tables.iter().any(|&(_, _, other)| other != data) || data > MAX_HEAD {
         return Err("the content of bytes is not always at the same offset".into());
     }
     let size = only("the size of bytes", 8, data as usize, |offset| {
@@ -26,7 +30,7 @@ pub(super) fn bytes_layout(facts: &[Facts<'_>], type_address: u64) -> Result<Byt
     Ok(BytesLayout {
         type_address,
         size,
-        data: u32::try_from(data).map_err(|_| "the content of bytes is far away")?,
+        data: data as u32,
     })
 }
 
