@@ -34,11 +34,13 @@ mod bytes;
 mod text;
 
 mod code;
+mod frames;
 mod lines;
 
 pub use bytes::{BytesLayout, MAX_TABLE_BYTES};
 pub use code::Code;
 pub use error::Unreadable;
+pub use frames::{FRAME_WORDS, FrameAt, FrameLayout, Instruction};
 pub use layout::{CodeLayout, WORDS};
 pub use lines::LineTable;
 pub use memory::Memory;

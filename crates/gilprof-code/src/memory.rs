@@ -7,6 +7,13 @@ pub trait Memory {
     /// Fills `into` with what is at `address`; false, with any content, unless
     /// all of it is there.
     fn read(&self, address: u64, into: &mut [u8]) -> bool;
+
+    /// The word at `address`; `None` unless all of it is there.
+    fn word(&self, address: u64) -> Option<u64> {
+        let mut bytes = [0; 8];
+        let read = self.read(address, &mut bytes);
+        read.then(|| u64::from_ne_bytes(bytes))
+    }
 }
 
 /// All of `size` bytes, or the reason why not. The caller has limited `size`.
