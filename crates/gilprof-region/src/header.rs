@@ -6,7 +6,7 @@ use crate::sync::{AtomicU32, AtomicU64};
 /// "gilprof" and a byte that text files do not have.
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"gilprof\x01");
 /// Changes whenever the meaning of any byte of a region changes.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// The most thread slots a region can have.
 pub const MAX_THREADS: u32 = 4096;
@@ -16,6 +16,12 @@ pub const GILS: u32 = 16;
 pub(crate) const NAMED_GROUPS: u32 = 48;
 /// All groups.
 pub(crate) const GROUPS: u32 = NAMED_GROUPS + GILS;
+
+/// How many words describe the layout of code objects.
+pub const CODE_LAYOUT_WORDS: usize = 18;
+
+/// How many words describe the layout of frames.
+pub const FRAME_LAYOUT_WORDS: usize = 9;
 
 /// Where a recording stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +83,10 @@ pub struct Header {
     /// (major << 16) | (minor << 8) | patch.
     pub(crate) python: AtomicU32,
 
+    /// Counts how often the reader was rung for, and whether it wants to be.
+    pub(crate) bell: AtomicU32,
+    pub(crate) bell_wanted: AtomicU32,
+
     pub(crate) next_id: AtomicU32,
     pub(crate) adopted_left: AtomicU32,
     pub(crate) groups_used: AtomicU32,
@@ -86,6 +96,15 @@ pub struct Header {
     pub(crate) unaccounted_gils: AtomicU32,
     /// Other processes that would have recorded into this region.
     pub(crate) turned_away: AtomicU32,
+    /// After how many nanoseconds of a sum a stack is taken; 0 for never.
+    pub(crate) stack_every_ns: AtomicU64,
+    /// Where the main GIL's `cond` is in the recorded process.
+    pub(crate) gil_address: AtomicU64,
+    /// How frames and code objects are laid out, for those who read them.
+    pub(crate) frame_layout: [AtomicU64; FRAME_LAYOUT_WORDS],
+    pub(crate) code_layout: [AtomicU64; CODE_LAYOUT_WORDS],
+    /// Why there are no stacks: several names' worth of text.
+    pub(crate) stacks_missing: [NameCell; 4],
     /// Why the probe refused: several names' worth of text.
     pub(crate) refusal: [NameCell; 8],
     /// One bit a slot: set while it is free.

@@ -38,29 +38,37 @@ mod name;
 mod recording;
 mod region;
 
+mod due;
 mod gil;
 mod hist;
 mod ring;
 mod slots;
+mod stacks;
 mod thread;
 mod writer;
 
 #[cfg(all(test, loom))]
 mod models;
 
+mod bell;
 mod cut;
+mod held;
 mod reading;
 
 pub use clock::Clock;
 pub use cut::Cut;
 pub use error::Error;
 pub use gil::GilCell;
-pub use header::{GILS, Header, MAX_THREADS, Phase};
+pub use header::{CODE_LAYOUT_WORDS, FRAME_LAYOUT_WORDS, GILS, Header, MAX_THREADS, Phase};
+pub use held::Held;
 pub use hist::HistCell;
 pub use name::{NAME_BYTES, NameCell};
 pub use reading::Reading;
-pub use recording::Recording;
+pub use recording::{Recording, StackPlan};
 pub use region::{Region, Sizes};
 pub use ring::{Cursor, Entry, Next, Ring};
+pub use stacks::{
+    CODES, FRAMES, Moment, NO_CODE, RawFrame, RawStack, StackCursor, StackTable, Weights,
+};
 pub use thread::{Slot, ThreadCell};
 pub use writer::Writer;

@@ -1,7 +1,7 @@
 //! What a region says of the recording in it, apart from the sums.
 
 use crate::clock::Clock;
-use crate::header::Phase;
+use crate::header::{CODE_LAYOUT_WORDS, FRAME_LAYOUT_WORDS, Phase};
 use crate::name::{NAME_BYTES, NameCell};
 use crate::region::Region;
 use crate::sync::Ordering::{AcqRel, Acquire, Relaxed, Release};
@@ -23,6 +23,19 @@ pub struct Recording {
     pub event_cost_ps: u64,
     /// The interpreter's version: major, minor, patch.
     pub python: [u8; 3],
+}
+
+/// How stacks are taken, and what those need to know who read them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StackPlan {
+    /// After how many nanoseconds of a thread's sum its stack is taken.
+    pub every_ns: u64,
+    /// Where the main GIL's `cond` is.
+    pub gil_address: u64,
+    /// How frames are laid out.
+    pub frame_layout: [u64; FRAME_LAYOUT_WORDS],
+    /// How code objects are laid out.
+    pub code_layout: [u64; CODE_LAYOUT_WORDS],
 }
 
 impl Region {
@@ -77,19 +90,57 @@ impl Region {
 
     /// Leaves the reason why no recording was made.
     pub fn refuse(&self, reason: &str) {
-        let mut rest = reason;
-        for cell in &self.header().refusal {
-            let (head, tail) = rest.split_at(cut_at(rest, NAME_BYTES));
-            cell.write(head.bytes());
-            rest = tail;
-        }
+        write_text(&self.header().refusal, reason);
         // Pairs with the acquire load in `Region::phase`.
         self.header().phase.store(Phase::Refused as u32, Release);
     }
 
     /// Why no recording was made; empty unless the phase is [`Phase::Refused`].
     pub fn refusal(&self) -> String {
-        self.header().refusal.iter().map(NameCell::read).collect()
+        read_text(&self.header().refusal)
+    }
+
+    /// Lets stacks be taken.
+    // Must not allocate.
+    pub fn take_stacks(&self, plan: &StackPlan) {
+        let header = self.header();
+        let places = header.code_layout.iter().zip(plan.code_layout);
+        for (place, word) in places.chain(header.frame_layout.iter().zip(plan.frame_layout)) {
+            place.store(word, Relaxed);
+        }
+        header.gil_address.store(plan.gil_address, Relaxed);
+        // Pairs with the acquire load in `stack_plan`.
+        header.stack_every_ns.store(plan.every_ns, Release);
+    }
+
+    /// How stacks are taken; `None` where they are not.
+    // Must not allocate.
+    pub fn stack_plan(&self) -> Option<StackPlan> {
+        let header = self.header();
+        // Pairs with the release store in `take_stacks`.
+        let every_ns = header.stack_every_ns.load(Acquire);
+        (every_ns != 0).then(|| StackPlan {
+            every_ns,
+            gil_address: header.gil_address.load(Relaxed),
+            frame_layout: core::array::from_fn(|i| header.frame_layout[i].load(Relaxed)),
+            code_layout: core::array::from_fn(|i| header.code_layout[i].load(Relaxed)),
+        })
+    }
+
+    /// After how much of a sum a stack is taken; 0 for never.
+    #[inline(always)]
+    pub(crate) fn stack_every_ns(&self) -> u64 {
+        self.header().stack_every_ns.load(Relaxed)
+    }
+
+    /// Leaves the reason why no stacks are taken.
+    pub fn miss_stacks(&self, reason: &str) {
+        write_text(&self.header().stacks_missing, reason);
+    }
+
+    /// Why no stacks are taken; empty where they are.
+    pub fn stacks_missing(&self) -> String {
+        read_text(&self.header().stacks_missing)
     }
 
     /// What was written by [`Region::start`].
@@ -146,6 +197,19 @@ impl Region {
         }
         taken.ok()
     }
+}
+
+fn write_text(cells: &[NameCell], text: &str) {
+    let mut rest = text;
+    for cell in cells {
+        let (head, tail) = rest.split_at(cut_at(rest, NAME_BYTES));
+        cell.write(head.bytes());
+        rest = tail;
+    }
+}
+
+fn read_text(cells: &[NameCell]) -> String {
+    cells.iter().map(NameCell::read).collect()
 }
 
 /// The largest place up to `limit` where the text can be split.

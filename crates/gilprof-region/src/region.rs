@@ -9,6 +9,7 @@ use crate::gil::GilCell;
 use crate::header::{GILS, GROUPS, Header, MAGIC, MAX_THREADS, Phase, VERSION};
 use crate::memory::{self, Memory};
 use crate::ring::{Entry, Ring};
+use crate::stacks::StackTable;
 use crate::sync::Ordering::{Acquire, Relaxed, Release};
 use crate::thread::{Slot, ThreadCell};
 
@@ -87,9 +88,13 @@ impl Sizes {
         self.threads_at() + self.cells() * size_of::<ThreadCell>()
     }
 
+    fn stacks_at(self) -> usize {
+        (self.rings_at() + self.entries() * size_of::<Entry>()).next_multiple_of(4096)
+    }
+
     /// The whole region's size in bytes.
     pub fn bytes(self) -> usize {
-        (self.rings_at() + self.entries() * size_of::<Entry>()).next_multiple_of(4096)
+        self.stacks_at() + size_of::<StackTable>()
     }
 
     /// The first entry and the number of entries of a GIL's ring.
@@ -278,6 +283,13 @@ impl Region {
         // SAFETY: as in `gil`; `Sizes::entries` counts all rings.
         let entries = unsafe { core::slice::from_raw_parts(self.at::<Entry>(offset), len) };
         Some(Ring::new(&cell.head, entries))
+    }
+
+    /// The sampled stacks and the code objects in them.
+    #[inline]
+    pub fn stacks(&self) -> &StackTable {
+        // SAFETY: as in `gil`; `Sizes::bytes` ends with the table.
+        unsafe { &*self.at::<StackTable>(self.sizes.stacks_at()) }
     }
 
     /// All thread slots, without the groups.

@@ -80,6 +80,7 @@ impl Region {
         thread.born_ns.store(now_ns, Relaxed);
         thread.since_ns.store(now_ns, Relaxed);
         thread.members.store(1, Relaxed);
+        thread.take_stacks(self.stack_every_ns(), now_ns ^ u64::from(native_id) << 32);
         thread.state.store(state::DETACHED, Relaxed);
         thread.id.store(self.new_id(), Relaxed);
     }

@@ -1,7 +1,9 @@
 //! One thread's exact sums, in place.
 
+use crate::due::Due;
 use crate::hist::{HistCell, add};
 use crate::name::NameCell;
+use crate::stacks::Weights;
 use crate::sync::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// The place of a thread in the region.
@@ -52,7 +54,12 @@ pub struct ThreadCell {
     /// them, outside the GIL's mutex; its next event books them.
     pub(crate) switch_began_ns: AtomicU64,
     pub(crate) switch_ended_ns: AtomicU64,
+    /// When stacks are taken: of holds, and of the times away from the GIL.
+    pub(crate) hold_due: Due,
+    pub(crate) detached_due: Due,
 
+    pub(crate) caused_due: Due,
+    pub(crate) waiting_due: Due,
     pub(crate) handoff_ns: AtomicU64,
     pub(crate) caused_ns: AtomicU64,
     pub(crate) contended: AtomicU64,
@@ -182,6 +189,48 @@ impl ThreadCell {
     pub(crate) fn forget_switch_wait(&self) {
         self.switch_began_ns.store(0, Relaxed);
         self.switch_ended_ns.store(0, Relaxed);
+    }
+
+    /// Begins to take stacks whenever a sum has grown by about `every_ns`.
+    // Must not allocate.
+    pub(crate) fn take_stacks(&self, every_ns: u64, now_ns: u64) {
+        let dues = [
+            &self.hold_due,
+            &self.detached_due,
+            &self.caused_due,
+            &self.waiting_due,
+        ];
+        for (salt, due) in (0..).zip(dues) {
+            due.begin(every_ns, now_ns ^ salt);
+        }
+    }
+
+    /// What a stack taken at an acquire would stand for.
+    // Must not allocate.
+    pub(crate) fn due_at_acquire(&self, every_ns: u64, now_ns: u64) -> Weights {
+        Weights {
+            waiting_ns: self
+                .waiting_due
+                .pass(self.waiting_ns.load(Relaxed), every_ns, now_ns),
+            spent_ns: self
+                .detached_due
+                .pass(self.detached_ns.load(Relaxed), every_ns, now_ns),
+            began_ns: 0,
+        }
+    }
+
+    /// What a stack taken at a release would stand for.
+    // Must not allocate.
+    pub(crate) fn due_at_release(&self, every_ns: u64, began_ns: u64, now_ns: u64) -> Weights {
+        Weights {
+            waiting_ns: self
+                .caused_due
+                .pass(self.caused_ns.load(Relaxed), every_ns, now_ns),
+            spent_ns: self
+                .hold_due
+                .pass(self.holding_ns.load(Relaxed), every_ns, now_ns),
+            began_ns,
+        }
     }
 
     /// Empties the cell for its next user. The histograms are empty already.

@@ -9,6 +9,7 @@ use crate::gil::{GilCell, NOBODY, STRANGER};
 use crate::hist::add;
 use crate::region::Region;
 use crate::ring::Ring;
+use crate::stacks::Weights;
 use crate::sync::Ordering::Relaxed;
 use crate::thread::{Slot, ThreadCell, state};
 
@@ -102,9 +103,10 @@ impl<'r> Writer<'r> {
         self.post(EventKind::DropRequest, thread.id(), now, slot, 0);
     }
 
-    /// The thread has the GIL. [`Slot::NONE`]: a thread that has no slot.
+    /// The thread has the GIL. [`Slot::NONE`]: a thread that has no slot. Says
+    /// what a stack taken now would stand for.
     #[inline]
-    pub fn acquire(&self, slot: Slot, now_ns: u64) {
+    pub fn acquire(&self, slot: Slot, now_ns: u64) -> Weights {
         let cell = self.cell;
         let now = self.tick(now_ns);
         if cell.is_held() {
@@ -112,7 +114,7 @@ impl<'r> Writer<'r> {
         }
         let Some(thread) = self.region.thread(slot) else {
             self.turn_to(STRANGER, now);
-            return;
+            return Weights::default();
         };
         // The thread may come from another GIL, whose time may be ahead.
         let now = now.max(thread.since_ns.load(Relaxed));
@@ -122,10 +124,11 @@ impl<'r> Writer<'r> {
             add(&thread.contended, 1);
         }
         self.take(thread, slot, now);
+        thread.due_at_acquire(self.region.stack_every_ns(), now)
     }
 
-    /// [`Writer::acquire`] where nothing else has to be booked with it: nobody
-    /// waits, and the thread did not either. Says whether that was so; if not,
+    /// [`Writer::acquire`] where nothing else has to be done with it: nobody
+    /// waits, the thread did not either, and no stack is due. Says whether that was so; if not,
     /// nothing was done. It makes no call, which is worth some nanoseconds.
     #[inline(always)]
     pub fn acquire_if_calm(&self, slot: Slot, now_ns: u64) -> bool {
@@ -135,8 +138,13 @@ impl<'r> Writer<'r> {
         if self.cell.is_held() || !self.cell.is_calm() || !thread.is_calm() {
             return false;
         }
-        let now = now_ns.max(self.cell.turned_ns.load(Relaxed));
-        self.take(thread, slot, now.max(thread.since_ns.load(Relaxed)));
+        let since = thread.since_ns.load(Relaxed);
+        let now = now_ns.max(self.cell.turned_ns.load(Relaxed)).max(since);
+        let detached = thread.detached_ns.load(Relaxed) + (now - since);
+        if thread.detached_due.is_passed(detached) {
+            return false;
+        }
+        self.take(thread, slot, now);
         true
     }
 
@@ -196,31 +204,47 @@ impl<'r> Writer<'r> {
         self.cell.free_until(now).saturating_sub(free_then)
     }
 
-    /// The holder gives the GIL up.
+    /// The holder gives the GIL up. Says which thread that was, and what a stack
+    /// taken now would stand for.
     #[inline]
-    pub fn release(&self, now_ns: u64) {
+    pub fn release(&self, now_ns: u64) -> (Slot, Weights) {
         let now = self.tick(now_ns);
-        if self.cell.is_held() {
-            self.give_up(now);
-        } else {
+        if !self.cell.is_held() {
             // Its hold began before the recording, or it is not the owner.
             add(&self.cell.anomalies, 1);
+            return (Slot::NONE, Weights::default());
         }
+        let slot = self.holder();
+        let began_ns = self.cell.turned_ns.load(Relaxed);
+        self.give_up(slot, now);
+        let weights = self
+            .region
+            .thread(slot)
+            .map_or_else(Weights::default, |thread| {
+                thread.due_at_release(self.region.stack_every_ns(), began_ns, now)
+            });
+        (slot, weights)
     }
 
     /// [`Writer::release`] where nobody waits; as [`Writer::acquire_if_calm`].
     #[inline(always)]
     pub fn release_if_calm(&self, now_ns: u64) -> bool {
-        if !self.cell.is_held() || !self.cell.is_calm() {
+        let slot = self.holder();
+        let Some(thread) = self.region.thread(slot) else {
+            return false;
+        };
+        let turned = self.cell.turned_ns.load(Relaxed);
+        let now = now_ns.max(turned);
+        let holding = thread.holding_ns.load(Relaxed) + (now - turned);
+        if !self.cell.is_calm() || thread.hold_due.is_passed(holding) {
             return false;
         }
-        self.give_up(now_ns.max(self.cell.turned_ns.load(Relaxed)));
+        self.give_up(slot, now);
         true
     }
 
     #[inline(always)]
-    fn give_up(&self, now: u64) {
-        let slot = self.holder();
+    fn give_up(&self, slot: Slot, now: u64) {
         self.end_hold(slot, now);
         if let Some(thread) = self.region.thread(slot) {
             let flags = match self.cell.requested.load(Relaxed) {
