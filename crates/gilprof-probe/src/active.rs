@@ -14,9 +14,10 @@ use std::sync::atomic::{
 };
 use std::time::Duration;
 
-use gilprof_region::{Clock, GilCell, Recording, Region, Slot, Writer};
+use gilprof_region::{Clock, GilCell, Moment, Recording, Region, Slot, Weights, Writer};
 
 use crate::current;
+use crate::frames::Stacks;
 use crate::gils::{Known, TABLE, thread_pointer};
 
 /// A recording in progress.
@@ -28,6 +29,8 @@ pub(crate) struct Active {
     pub(crate) generation: u32,
     /// Whether another process reads the region: a fork's child must not write.
     pub(crate) shared: bool,
+    /// How stacks are taken; `None` where they are not.
+    pub(crate) stacks: Option<Stacks>,
     /// What the region's header says; a fork's child starts from it.
     pub(crate) recording: Recording,
 }
@@ -105,6 +108,14 @@ impl Active {
         match current::slot(self.generation) {
             Some(slot) => slot,
             None => self.admit(writer, now_ns),
+        }
+    }
+
+    /// Takes this thread's stack, where stacks are taken.
+    // Must not allocate.
+    pub(crate) fn take_stack(&self, slot: Slot, moment: Moment, weights: Weights) {
+        if let Some(stacks) = &self.stacks {
+            stacks.take(self.region, slot, moment, weights);
         }
     }
 

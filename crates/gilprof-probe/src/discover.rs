@@ -156,6 +156,7 @@ mod tests {
             clock: recording.clock,
             generation: 1,
             shared: false,
+            stacks: None,
             recording,
         });
         let posted = || region.ring(gil).map(|ring| ring.posted());

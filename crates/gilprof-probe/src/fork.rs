@@ -31,8 +31,13 @@ unsafe extern "C" fn in_child() {
 /// Goes on recording in a region of the child's own. A region that another
 /// process reads is the parent's: there the child stops.
 fn record_anew(inherited: &Active) {
+    let plan = inherited.region.stack_plan();
     if inherited.region.replace_in_child().is_err() || inherited.shared {
         return;
+    }
+    // The parent's references to code objects stay: nobody gives them up here.
+    if let Some(plan) = plan {
+        inherited.region.take_stacks(&plan);
     }
     let now_ns = inherited.clock.now_ns();
     let generation = inherited.generation.wrapping_add(1).max(1);

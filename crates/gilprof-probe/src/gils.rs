@@ -169,6 +169,11 @@ impl Gil {
         self.word(SWITCH_NUMBER)
     }
 
+    /// The thread state that took it last.
+    pub(crate) fn last_holder(self) -> usize {
+        self.word(LAST_HOLDER)
+    }
+
     pub(crate) fn is_locked(self) -> bool {
         self.word(LOCKED) as u32 == 1
     }

@@ -13,7 +13,7 @@
 use std::ffi::c_int;
 use std::sync::atomic::Ordering::Relaxed;
 
-use gilprof_region::Slot;
+use gilprof_region::{Moment, Slot};
 use libc::{pthread_cond_t, pthread_condattr_t, pthread_mutex_t, timespec};
 
 use crate::active::{book, outside};
@@ -126,13 +126,20 @@ unsafe extern "C-unwind" fn any_signal(cond: *mut pthread_cond_t) -> c_int {
 fn acquired(gil: u32) {
     book(gil, |active, known, writer| {
         let now_ns = active.clock.now_ns();
-        writer.acquire(active.slot(known, writer, now_ns), now_ns);
+        let slot = active.slot(known, writer, now_ns);
+        let weights = writer.acquire(slot, now_ns);
+        if gil == 0 && weights.is_due() {
+            active.take_stack(slot, Moment::Acquire, weights);
+        }
     });
 }
 
 fn released(gil: u32) {
     book(gil, |active, _, writer| {
-        writer.release(active.clock.now_ns())
+        let (slot, weights) = writer.release(active.clock.now_ns());
+        if gil == 0 && weights.is_due() {
+            active.take_stack(slot, Moment::Release, weights);
+        }
     });
 }
 
@@ -189,6 +196,7 @@ fn timed_out(address: Gil, ticket: Ticket) {
         // Another recording may have begun during the wait.
         if active.generation == ticket.generation {
             writer.drop_request(ticket.slot, active.clock.now_ns());
+            active.region.ring_bell();
         }
     });
 }

@@ -19,11 +19,15 @@ mod python;
 mod active;
 mod current;
 mod discover;
+mod frames;
 mod gils;
 mod hooks;
 
-mod calibrate;
 mod code_layout;
+mod frame_layout;
+mod process;
+
+mod calibrate;
 mod cost;
 mod fork;
 mod module;
@@ -33,7 +37,7 @@ mod probe;
 pub use code_layout::code_layout;
 pub use error::Error;
 pub use probe::{
-    KnownThread, Readings, Setup, is_running, name_this_thread, readings, region, start, stop,
-    verify,
+    KnownThread, Readings, Setup, is_running, let_go, name_this_thread, readings, region, start,
+    stop, verify,
 };
 pub use python::{Attached, Python};

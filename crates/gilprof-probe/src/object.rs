@@ -1,7 +1,8 @@
 //! Python objects, as far as finding a code object's layout needs them.
 //!
-//! Only functions that run no Python code: a signal handler, a tracer or a
-//! profiler of the program must not notice.
+//! Only functions that run no Python code, but for [`Objects::run`] and
+//! [`Object::call`]: a signal handler, a tracer or a profiler of the program must
+//! not notice.
 
 use std::ffi::{CStr, c_char, c_int, c_longlong, c_void};
 use std::mem::transmute;
@@ -24,11 +25,29 @@ type AsBytes = unsafe extern "C" fn(Pointer, *mut *mut c_char, *mut isize) -> c_
 type FromText = unsafe extern "C" fn(*const c_char, isize) -> Pointer;
 type LineOf = unsafe extern "C" fn(Pointer, c_int) -> c_int;
 type Lookup = unsafe extern "C" fn(*const c_char) -> Pointer;
+type Here = unsafe extern "C" fn() -> Pointer;
+type Eval = unsafe extern "C" fn(Pointer, Pointer, Pointer) -> Pointer;
+type Put = unsafe extern "C" fn(Pointer, *const c_char, Pointer) -> c_int;
+type Wrap = unsafe extern "C" fn(*const MethodDef, Pointer, Pointer) -> Pointer;
 type Take = unsafe extern "C" fn(Pointer);
 type Act = unsafe extern "C" fn();
 
 /// Compiles a module (`Py_file_input`, `Include/compile.h`).
 const FILE_INPUT: c_int = 257;
+
+/// A C function as Python knows it (methodobject.h).
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct MethodDef {
+    pub(crate) name: *const c_char,
+    pub(crate) function: unsafe extern "C" fn(Pointer, Pointer) -> Pointer,
+    /// METH_NOARGS is 4.
+    pub(crate) flags: c_int,
+    pub(crate) doc: *const c_char,
+}
+
+// SAFETY: its pointers are to constants.
+unsafe impl Sync for MethodDef {}
 
 /// CPython's functions for objects. It proves that this thread holds the GIL.
 #[derive(Debug)]
@@ -46,6 +65,11 @@ pub(crate) struct Objects<'p> {
     from_text: FromText,
     line_of: LineOf,
     sys_object: Lookup,
+    frame: Here,
+    new_dict: Here,
+    eval: Eval,
+    put: Put,
+    wrap: Wrap,
     incref: Take,
     decref: Take,
     clear_error: Act,
@@ -73,6 +97,11 @@ impl<'p> Objects<'p> {
             from_text: function!(c"PyUnicode_FromStringAndSize", FromText),
             line_of: function!(c"PyCode_Addr2Line", LineOf),
             sys_object: function!(c"PySys_GetObject", Lookup),
+            frame: function!(c"PyEval_GetFrame", Here),
+            new_dict: function!(c"PyDict_New", Here),
+            eval: function!(c"PyEval_EvalCode", Eval),
+            put: function!(c"PyDict_SetItemString", Put),
+            wrap: function!(c"PyCFunction_NewEx", Wrap),
             incref: function!(c"Py_IncRef", Take),
             decref: function!(c"Py_DecRef", Take),
             clear_error: function!(c"PyErr_Clear", Act),
@@ -93,18 +122,51 @@ impl<'p> Objects<'p> {
         self.owned(unsafe { (self.from_text)(text.as_ptr().cast(), text.len() as isize) })
     }
 
+    /// This thread's innermost Python frame, if it has one.
+    pub(crate) fn frame(&self) -> Option<Object<'_>> {
+        // SAFETY: this thread holds the GIL; the result is borrowed.
+        self.borrowed(unsafe { (self.frame)() })
+    }
+
+    /// What the module sys has under this name.
+    pub(crate) fn of_sys(&self, name: &CStr) -> Option<Object<'_>> {
+        // SAFETY: this thread holds the GIL; the result is borrowed.
+        self.borrowed(unsafe { (self.sys_object)(name.as_ptr()) })
+    }
+
+    /// An empty dict.
+    pub(crate) fn dict(&self) -> Option<Object<'_>> {
+        // SAFETY: this thread holds the GIL.
+        self.owned(unsafe { (self.new_dict)() })
+    }
+
+    /// A function that Python can call.
+    pub(crate) fn function(&self, definition: &'static MethodDef) -> Option<Object<'_>> {
+        // SAFETY: this thread holds the GIL; the definition lives for ever.
+        self.owned(unsafe { (self.wrap)(definition, null_mut(), null_mut()) })
+    }
+
+    /// Runs source text with this dict as its globals.
+    pub(crate) fn run(&self, source: &CStr, file: &CStr, globals: &Object<'_>) -> Option<()> {
+        let code = self.compile(source, file)?;
+        let globals = globals.pointer();
+        // SAFETY: a live code object and a live dict; this thread holds the GIL.
+        let result = unsafe { (self.eval)(code.pointer(), globals, globals) };
+        self.owned(result).map(drop)
+    }
+
     /// A module that is imported already.
     pub(crate) fn module(&self, name: &CStr) -> Option<Object<'_>> {
-        // SAFETY: this thread holds the GIL; the result is borrowed.
-        let modules = unsafe { (self.sys_object)(c"modules".as_ptr()) };
-        if modules.is_null() {
-            return None;
+        self.of_sys(c"modules")?.entry(name)
+    }
+
+    /// One more reference to an object that somebody else holds.
+    fn borrowed(&self, pointer: Pointer) -> Option<Object<'_>> {
+        if !pointer.is_null() {
+            // SAFETY: a live object; this thread holds the GIL.
+            unsafe { (self.incref)(pointer) };
         }
-        // SAFETY: `modules` is a live object, sys holds on to it.
-        unsafe { (self.incref)(modules) };
-        let modules = self.owned(modules)?;
-        // SAFETY: a live object and a C string; this thread holds the GIL.
-        self.owned(unsafe { (self.entry)(modules.pointer(), name.as_ptr()) })
+        self.owned(pointer)
     }
 
     /// A new reference as an object; its absence has left an error behind.
@@ -147,6 +209,30 @@ impl<'o> Object<'o> {
     /// Where it is.
     pub(crate) fn address(&self) -> u64 {
         self.pointer().addr() as u64
+    }
+
+    /// What a mapping has under this key.
+    pub(crate) fn entry(&self, key: &CStr) -> Option<Object<'o>> {
+        // SAFETY: a live object and a C string; this thread holds the GIL.
+        self.objects
+            .owned(unsafe { (self.objects.entry)(self.pointer(), key.as_ptr()) })
+    }
+
+    /// Puts something into a dict.
+    pub(crate) fn put(&self, key: &CStr, value: &Object<'_>) -> Option<()> {
+        // SAFETY: live objects and a C string; this thread holds the GIL.
+        let failed = unsafe { (self.objects.put)(self.pointer(), key.as_ptr(), value.pointer()) };
+        if failed != 0 {
+            self.objects.clear_error();
+        }
+        (failed == 0).then_some(())
+    }
+
+    /// The reference, for a caller who gives it up.
+    pub(crate) fn into_raw(self) -> Pointer {
+        let pointer = self.pointer();
+        std::mem::forget(self);
+        pointer
     }
 
     /// Its type.

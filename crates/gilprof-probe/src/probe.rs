@@ -1,17 +1,19 @@
 //! Starting and stopping.
 
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering::SeqCst};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use gilprof_region::{Clock, Reading, Recording, Region, Slot, Writer};
+use gilprof_code::{CodeLayout, FrameLayout};
+use gilprof_region::{Clock, Reading, Recording, Region, Slot, StackPlan, Writer};
 
 use crate::active::{self, Active};
 use crate::error::Error;
+use crate::frames::Stacks;
 use crate::gils::{self, TABLE};
 use crate::module::Module;
 use crate::python::{Attached, Python};
-use crate::{calibrate, cost, current, fork, hooks, patch};
+use crate::{calibrate, code_layout, cost, current, fork, frame_layout, hooks, patch};
 
 /// Excludes those who start and stop from each other. Behind a pointer, so
 /// that the child of a fork can leave a locked one behind.
@@ -59,6 +61,9 @@ pub struct Setup<'s> {
     pub clock: Clock,
     /// Whether another process reads the region.
     pub shared: bool,
+    /// After how many nanoseconds of a thread's holding, waiting, detached time,
+    /// or of what it made others wait, its stack is taken; 0 for never.
+    pub stack_every_ns: u64,
     /// The threads that Python knows of, so that one that never touches the
     /// GIL is in the profile too.
     pub threads: &'s [KnownThread],
@@ -150,6 +155,7 @@ fn open(attached: &Attached<'_>, python: &Python, setup: &Setup<'_>, cond: usize
         python: python.version(),
     };
     setup.region.start(&recording);
+    let stacks = prepare_stacks(attached, python, setup, cond);
     for thread in setup.threads {
         setup.region.adopt(thread.native_id, now_ns, &thread.name);
     }
@@ -162,8 +168,59 @@ fn open(attached: &Attached<'_>, python: &Python, setup: &Setup<'_>, cond: usize
         clock: setup.clock,
         generation,
         shared: setup.shared,
+        stacks,
         recording,
     });
+}
+
+/// Everything else works without stacks: their absence is noted, no more.
+fn prepare_stacks(
+    attached: &Attached<'_>,
+    python: &Python,
+    setup: &Setup<'_>,
+    cond: usize,
+) -> Option<Stacks> {
+    if setup.stack_every_ns == 0 {
+        setup.region.miss_stacks("n/a (option stacks is 0)");
+        return None;
+    }
+    match layouts(attached) {
+        Ok((layout, code)) => {
+            setup.region.take_stacks(&StackPlan {
+                every_ns: setup.stack_every_ns,
+                gil_address: cond as u64,
+                frame_layout: layout.to_words(),
+                code_layout: code.to_words(),
+            });
+            Some(Stacks {
+                layout,
+                this_thread_state: python.this_thread_state(),
+            })
+        }
+        Err(reason) => {
+            setup.region.miss_stacks(&format!("n/a ({reason})"));
+            None
+        }
+    }
+}
+
+/// The layouts of this interpreter, learned at the first start.
+fn layouts(attached: &Attached<'_>) -> Result<(FrameLayout, CodeLayout), String> {
+    static LEARNED: OnceLock<(FrameLayout, CodeLayout)> = OnceLock::new();
+    if let Some(&learned) = LEARNED.get() {
+        return Ok(learned);
+    }
+    let learned = (
+        frame_layout::discover(attached)?,
+        code_layout::code_layout(attached).map_err(|error| error.to_string())?,
+    );
+    Ok(*LEARNED.get_or_init(|| learned))
+}
+
+/// Gives up what the stacks of a recording that has been stopped hold on to,
+/// once they were read. The caller must not hold the GIL.
+pub fn let_go(python: &Python, region: &Region) {
+    python.let_go(region.stacks().codes());
 }
 
 /// No hook writes yet, so this thread may, though it is not under the mutex.

@@ -38,6 +38,20 @@ pub struct Python {
     clear_error: Act,
 }
 
+/// Tells the thread state of the calling thread, at any time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ThreadStateOfThisThread(GetObject);
+
+impl ThreadStateOfThisThread {
+    /// Zero where it has none.
+    // Must not allocate.
+    pub(crate) fn get(self) -> usize {
+        // SAFETY: PyGILState_GetThisThreadState reads a thread-specific value;
+        // it needs no thread state and takes no lock (pystate.c, 3.9 to 3.13).
+        unsafe { (self.0)() as usize }
+    }
+}
+
 /// The address of a function that some module of this process exports.
 pub(crate) fn symbol(name: &CStr) -> Option<*mut c_void> {
     // SAFETY: the name is a C string; RTLD_DEFAULT searches what is loaded.
@@ -105,6 +119,10 @@ impl Python {
         }
     }
 
+    pub(crate) fn this_thread_state(&self) -> ThreadStateOfThisThread {
+        ThreadStateOfThisThread(self.this_thread_state)
+    }
+
     /// Where PyEval_SaveThread is: the module around it holds the GIL's code.
     pub(crate) fn save_thread_address(&self) -> usize {
         self.save_thread as usize
@@ -158,11 +176,38 @@ impl Python {
     }
 }
 
+impl Python {
+    /// For a function that Python calls: then this thread holds the GIL.
+    pub(crate) fn assume_attached(&self) -> Attached<'_> {
+        Attached(self)
+    }
+
+    /// Gives up references to objects. The caller must not hold the GIL.
+    pub(crate) fn let_go(&self, objects: impl Iterator<Item = u64>) {
+        // SAFETY: may be called at any time.
+        if unsafe { (self.is_initialized)() } == 0 {
+            return;
+        }
+        self.attached(|_| {
+            for object in objects {
+                // SAFETY: the GIL is held, and the caller owns a reference.
+                unsafe { (self.decref)(object as Object) };
+            }
+        });
+    }
+}
+
 /// Proof that this thread holds the GIL.
 #[derive(Debug)]
 pub struct Attached<'p>(&'p Python);
 
 impl Attached<'_> {
+    /// The address of this thread's state.
+    pub(crate) fn state(&self) -> usize {
+        // SAFETY: reads a global or a thread-local.
+        unsafe { (self.0.current_state)() as usize }
+    }
+
     /// Gives the GIL up and takes it again, once; says which thread state
     /// did so.
     pub(crate) fn save_and_restore(&self) -> usize {
