@@ -71,6 +71,9 @@ pub(crate) struct RunArgs {
     /// The clock: auto or monotonic [default: auto].
     #[arg(long, value_name = "CLOCK")]
     pub(crate) clock: Option<String>,
+    /// After how much of a thread's time its stack is taken, 100us to 1s, or off [default: 1ms].
+    #[arg(long, value_name = "TIME")]
+    pub(crate) stacks: Option<String>,
     /// The program and its arguments.
     #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
@@ -84,6 +87,7 @@ impl RunArgs {
             ("threads", &self.threads),
             ("ring", &self.ring),
             ("clock", &self.clock),
+            ("stacks", &self.stacks),
         ];
         for (option, value) in given {
             if let Some(value) = value {

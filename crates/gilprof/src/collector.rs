@@ -1,23 +1,68 @@
 //! Follows the events of a region and puts profiles together: the same for a
 //! region of this process and for one that another process writes.
 
-use gilprof_core::{Charges, Ended, Ledger, Mode, Profile, ProfileParts};
+use std::time::{Duration, Instant};
+
+use gilprof_core::{Charges, Ended, EventKind, Ledger, Mode, Profile, ProfileParts};
 use gilprof_region::{Cursor, Cut, Next, Recording, Region};
 
+use crate::pace::Pace;
+use crate::stacks::Stacks;
+
 /// A reader of one region.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Collector {
+    pace: Pace,
+    /// When the events are to be read again.
+    due: Instant,
+    /// How long after the last look the holder is to be looked at again.
+    look_again: Option<Duration>,
     cursors: Vec<Cursor>,
     ledgers: Vec<Ledger>,
+    stacks: Stacks,
     events: u64,
     dropped: u64,
     /// CPU time that reading has cost this process.
     pub(crate) reading_ns: u64,
 }
 
+impl Default for Collector {
+    fn default() -> Self {
+        Collector {
+            pace: Pace::new(),
+            due: Instant::now(),
+            look_again: None,
+            cursors: Vec::new(),
+            ledgers: Vec::new(),
+            stacks: Stacks::default(),
+            events: 0,
+            dropped: 0,
+            reading_ns: 0,
+        }
+    }
+}
+
 impl Collector {
+    /// Looks at the holder, and reads what is new where that is due; says how
+    /// long the caller may wait before the next time.
+    pub(crate) fn turn(&mut self, region: &Region) -> Duration {
+        let now = Instant::now();
+        if now < self.due && self.look_again.is_none() {
+            // The bell has rung.
+            self.stacks.was_asked_for();
+        }
+        self.look_again = self.stacks.look(region);
+        if now >= self.due {
+            let events = self.drain(region);
+            self.due = now + self.pace.pause(events, region.sizes().relaxed_batch());
+        }
+        let left = self.due.saturating_duration_since(now);
+        self.look_again.map_or(left, |look| look.min(left))
+    }
+
     /// Folds all events that were posted since the last time; says how many.
     pub(crate) fn drain(&mut self, region: &Region) -> u64 {
+        self.stacks.drain(region);
         (0..region.gils())
             .map(|gil| self.drain_gil(region, gil, None))
             .sum()
@@ -35,10 +80,20 @@ impl Collector {
         let (ledger, cursor) = (&mut self.ledgers[index], &mut self.cursors[index]);
         let limit = until.unwrap_or_else(|| ring.posted());
         let before = cursor.position();
-        let mut lost = 0;
+        let (mut lost, mut asked_for) = (0, false);
         while let Some(next) = cursor.next(&ring, limit) {
             match next {
-                Next::Event(event) => ledger.apply(event),
+                Next::Event(event) => {
+                    ledger.apply(event);
+                    match event.kind {
+                        // The event's time is the number of the group.
+                        EventKind::Fold => {
+                            self.stacks.fold(event.thread, event.time_ns as u32);
+                        }
+                        EventKind::DropRequest => asked_for = true,
+                        _ => (),
+                    }
+                }
                 Next::Lost(count) => {
                     lost += count;
                     ledger.lost(count);
@@ -46,6 +101,9 @@ impl Collector {
             }
         }
         let passed = cursor.position() - before;
+        if asked_for {
+            self.stacks.was_asked_for();
+        }
         self.events += passed - lost;
         self.dropped += lost;
         passed
@@ -60,10 +118,16 @@ impl Collector {
         for (gil, &posted) in (0..).zip(&cut.posted) {
             self.drain_gil(region, gil, Some(posted));
         }
+        let (frames, sites) = self.stacks.sites();
         let ledgers = self.ledgers.iter();
         let charges: Vec<Charges> = ledgers.map(|l| l.charges_at(cut.at_ns)).collect();
         let ended = end.map_or(Ended::Running, |(_, ended)| ended);
-        self.assemble(region, &recording, cut, charges, ended)
+        let parts = self.assemble(region, &recording, cut, charges, ended);
+        Profile::assemble(ProfileParts {
+            frames,
+            sites,
+            ..parts
+        })
     }
 
     fn assemble(
@@ -73,7 +137,7 @@ impl Collector {
         cut: Cut,
         charges: Vec<Charges>,
         ended_how: Ended,
-    ) -> Profile {
+    ) -> ProfileParts {
         let [major, minor, patch] = recording.python;
         let events: u64 = cut.posted.iter().sum();
         let mut parts = ProfileParts {
@@ -96,8 +160,9 @@ impl Collector {
             overhead_ns: self.overhead_ns(recording, events),
             unaccounted_threads: region.unaccounted_threads().into(),
             ended_how,
+            stacks_missing: Some(region.stacks_missing()).filter(|text| !text.is_empty()),
+            stacks_lost: self.stacks.lost(),
             notes: notes(region, &cut),
-            stacks_missing: Some(String::from("n/a (this version records none)")),
             ..ProfileParts::default()
         };
         for charged in charges {
@@ -107,7 +172,7 @@ impl Collector {
         }
         parts.threads = cut.threads;
         parts.gils = cut.gils;
-        Profile::assemble(parts)
+        parts
     }
 
     /// What the hooks cost, as measured at the start, and what reading cost.

@@ -166,6 +166,7 @@ impl Engine {
         drop(running.reader);
         let end = stopped?.map(|at_ns| (at_ns, Ended::Stopped));
         let profile = lock(&followed).finish(end);
+        gilprof_probe::let_go(python()?, running.region);
         state.retire(running.region);
         Ok(profile)
     }
@@ -219,6 +220,7 @@ impl State {
             region,
             clock: options.clock(),
             shared,
+            stack_every_ns: options.stacks_ns,
             threads,
         };
         if let Err(error) = gilprof_probe::start(python()?, &setup) {
@@ -262,7 +264,7 @@ impl Running {
             .followed
             .get_or_insert_with(|| Arc::new(Mutex::new(Followed::new(region))));
         if self.reader.is_none() {
-            self.reader = Some(Reader::start(followed)?);
+            self.reader = Some(Reader::start(region, followed)?);
         }
         Ok(Arc::clone(followed))
     }

@@ -14,8 +14,10 @@ mod options;
 mod pace;
 
 mod collector;
+mod culprit;
 mod names;
 mod signals;
+mod stacks;
 
 mod engine;
 mod reader;

@@ -29,6 +29,10 @@ pub struct Options {
     pub ring: u64,
     /// Which clock to use.
     pub clock: ClockChoice,
+    /// After how many nanoseconds of a thread's holding, waiting or detached
+    /// time, or of what it made others wait, its stack is taken: 100 µs to 1 s,
+    /// or 0 for never. Written `stacks=1ms` or `stacks=off`.
+    pub stacks_ns: u64,
 }
 
 impl Default for Options {
@@ -37,6 +41,7 @@ impl Default for Options {
             threads: 256,
             ring: 1 << 18,
             clock: ClockChoice::Auto,
+            stacks_ns: 1_000_000,
         }
     }
 }
@@ -54,8 +59,9 @@ impl Options {
                 self.ring = number(option, value, allowed)?;
             }
             "clock" => self.clock = clock(value)?,
+            "stacks" => self.stacks_ns = stacks(value)?,
             _ => {
-                let allowed = "the options are threads, ring and clock";
+                let allowed = "the options are threads, ring, clock and stacks";
                 return Err(refuse(option, value, allowed));
             }
         }
@@ -94,6 +100,20 @@ fn clock(value: &str) -> Result<ClockChoice, Error> {
     }
 }
 
+/// `off`, or a step with its unit.
+fn stacks(value: &str) -> Result<u64, Error> {
+    let units = [("us", 1_000_u64), ("ms", 1_000_000), ("s", 1_000_000_000)];
+    let step = units.iter().find_map(|(unit, ns)| {
+        let number: u64 = value.strip_suffix(unit)?.parse().ok()?;
+        number.checked_mul(*ns)
+    });
+    match step {
+        _ if value == "off" => Ok(0),
+        Some(ns @ 100_000..=1_000_000_000) => Ok(ns),
+        _ => Err(refuse("stacks", value, "off, or 100us to 1s")),
+    }
+}
+
 impl FromStr for Options {
     type Err = Error;
 
@@ -119,9 +139,13 @@ impl fmt::Display for Options {
             ClockChoice::Auto => "auto",
             ClockChoice::Monotonic => "monotonic",
         };
+        let stacks = match self.stacks_ns {
+            0 => String::from("off"),
+            ns => format!("{}us", ns / 1_000),
+        };
         write!(
             f,
-            "threads={},ring={},clock={clock}",
+            "threads={},ring={},clock={clock},stacks={stacks}",
             self.threads, self.ring
         )
     }
@@ -133,8 +157,14 @@ mod tests {
 
     #[test]
     fn options_read_back_as_they_are_written() {
-        let options: Options = "threads=16, ring=4096,clock=monotonic".parse().unwrap();
-        assert_eq!(options.to_string(), "threads=16,ring=4096,clock=monotonic");
+        let text = "threads=16, ring=4096,clock=monotonic, stacks=2ms";
+        let options: Options = text.parse().unwrap();
+        assert_eq!(
+            options.to_string(),
+            "threads=16,ring=4096,clock=monotonic,stacks=2000us"
+        );
+        let off: Options = "stacks=off".parse().unwrap();
+        assert_eq!(off.to_string().parse::<Options>().unwrap(), off);
         assert_eq!(options.to_string().parse::<Options>().unwrap(), options);
         assert_eq!("".parse::<Options>().unwrap(), Options::default());
     }
@@ -149,7 +179,8 @@ mod tests {
         assert!(message("threads=5000").contains("1 to 4096"));
         assert!(message("ring=1000").contains("power of two"));
         assert!(message("clock=sun").contains("auto or monotonic"));
-        assert!(message("color=red").contains("threads, ring and clock"));
+        assert!(message("color=red").contains("threads, ring, clock and stacks"));
+        assert!(message("stacks=1us").contains("100us to 1s"));
         assert!(message("threads").contains("name=value"));
     }
 }

@@ -1,10 +1,11 @@
 //! The thread that follows the events of this process. It never takes the GIL.
 
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use crossbeam_channel::Receiver;
 use gilprof_core::{Ended, Profile, Window};
 use gilprof_region::Region;
 
@@ -12,7 +13,6 @@ use crate::collector::Collector;
 use crate::engine::lock;
 use crate::error::Error;
 use crate::names;
-use crate::pace::Pace;
 use crate::signals::{spawn_quiet, thread_cpu_ns};
 use crate::window::Subscriber;
 
@@ -24,7 +24,6 @@ const VERIFIED_TURNS: u64 = 8;
 pub(crate) struct Followed {
     region: &'static Region,
     collector: Collector,
-    pace: Pace,
     subscribers: Vec<Subscriber>,
 }
 
@@ -33,7 +32,6 @@ impl Followed {
         Followed {
             region,
             collector: Collector::default(),
-            pace: Pace::new(),
             subscribers: Vec::new(),
         }
     }
@@ -61,10 +59,9 @@ impl Followed {
     /// Reads what is new, sends what is due; says when to look again.
     fn turn(&mut self) -> Duration {
         let started = thread_cpu_ns();
-        let events = self.collector.drain(self.region);
+        let pause = self.collector.turn(self.region);
         self.send_due();
         self.collector.reading_ns += thread_cpu_ns().saturating_sub(started);
-        let pause = self.pace.pause(events, self.region.sizes().relaxed_batch());
         let next = self.subscribers.iter().map(Subscriber::due).min();
         next.map_or(pause, |due| {
             pause.min(due.saturating_duration_since(Instant::now()))
@@ -85,22 +82,26 @@ impl Followed {
 /// A running reader thread; it ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Reader {
-    /// Dropped first, which is what tells the thread to end.
-    stop: Option<Sender<()>>,
+    region: &'static Region,
+    stopped: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Reader {
-    pub(crate) fn start(followed: &Arc<Mutex<Followed>>) -> Result<Self, Error> {
-        let (stop, stopped) = crossbeam_channel::bounded::<()>(0);
-        let followed = Arc::clone(followed);
-        let thread = spawn_quiet("gilprof-reader", move || run(&followed, &stopped));
+    pub(crate) fn start(
+        region: &'static Region,
+        followed: &Arc<Mutex<Followed>>,
+    ) -> Result<Self, Error> {
+        let stopped = Arc::new(AtomicBool::new(false));
+        let (followed, told) = (Arc::clone(followed), Arc::clone(&stopped));
+        let thread = spawn_quiet("gilprof-reader", move || run(region, &followed, &told));
         let thread = thread.map_err(|source| Error::Os {
             what: String::from("start the reader thread"),
             source,
         })?;
         Ok(Reader {
-            stop: Some(stop),
+            region,
+            stopped,
             thread: Some(thread),
         })
     }
@@ -108,15 +109,20 @@ impl Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        self.stop = None;
-        if let Some(thread) = self.thread.take()
+        self.stopped.store(true, SeqCst);
+        if let Some(thread) = self.thread.take() {
+            // It may have been about to fall asleep.
+            while !thread.is_finished() {
+                self.region.ring_bell_for_certain();
+                std::thread::yield_now();
+            }
             // A reader that panicked has left its panic message already.
-            && let Err(_panic) = thread.join()
-        {}
+            if let Err(_panic) = thread.join() {}
+        }
     }
 }
 
-fn run(followed: &Mutex<Followed>, stopped: &Receiver<()>) {
+fn run(region: &Region, followed: &Mutex<Followed>, stopped: &AtomicBool) {
     for turn in 0_u64.. {
         // A call that the dynamic linker was resolving while the hooks were
         // installed ends within the first few turns and undoes one of them.
@@ -125,7 +131,11 @@ fn run(followed: &Mutex<Followed>, stopped: &Receiver<()>) {
             && let Err(_unverified) = gilprof_probe::verify()
         {}
         let pause = lock(followed).turn();
-        if stopped.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
+        if stopped.load(SeqCst) {
+            return;
+        }
+        region.await_bell(pause);
+        if stopped.load(SeqCst) {
             return;
         }
     }

@@ -60,6 +60,13 @@ impl Builder {
         self.set(|options| options.clock = clock)
     }
 
+    /// After how much of a thread's holding, waiting or detached time, or of what it
+    /// made others wait, its stack is taken: 100 µs to 1 s; zero for never.
+    #[must_use]
+    pub fn stacks(self, every: Duration) -> Self {
+        self.set(|options| options.stacks_ns = every.as_nanos() as u64)
+    }
+
     /// All options at once.
     #[must_use]
     pub fn options(self, options: Options) -> Self {

@@ -13,7 +13,9 @@ use crate::engine::engine;
 use crate::error::Error;
 use crate::names;
 use crate::options::Options;
-use crate::pace::Pace;
+
+/// How long to wait for a Python to come.
+const NOTHING_YET: Duration = Duration::from_millis(25);
 
 /// The environment variable that tells a Python to record itself.
 pub const VARIABLE: &str = "GILPROF";
@@ -26,7 +28,6 @@ pub struct Listener {
     file: OwnedFd,
     options: Options,
     collector: Collector,
-    pace: Pace,
 }
 
 impl Listener {
@@ -42,7 +43,6 @@ impl Listener {
             file,
             options,
             collector: Collector::default(),
-            pace: Pace::new(),
         })
     }
 
@@ -55,11 +55,10 @@ impl Listener {
     /// Reads what is new; says how long the caller may wait before the next
     /// time without a loss of events.
     pub fn poll(&mut self) -> Duration {
-        let events = match self.region.phase() {
-            Ok(Phase::Running | Phase::Stopped) => self.collector.drain(&self.region),
-            _ => 0,
-        };
-        self.pace.pause(events, self.region.sizes().relaxed_batch())
+        match self.region.phase() {
+            Ok(Phase::Running | Phase::Stopped) => self.collector.turn(&self.region),
+            _ => NOTHING_YET,
+        }
     }
 
     /// The process that records, once there is one.

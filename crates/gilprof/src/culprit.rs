@@ -1,0 +1,131 @@
+//! Looks at who holds the main GIL while others wait, in the middle of the hold.
+//!
+//! Where the GIL is released says little about where it was held: from 3.10 on
+//! the interpreter lets go at calls and loop edges only, so a long operator would
+//! be charged to a later line. While such an operator runs the frames stand still
+//! and can be read from another thread: twice, and kept when both are the same.
+
+use std::time::{Duration, Instant};
+
+use gilprof_code::{FrameAt, FrameLayout, Memory, ProcessMemory};
+use gilprof_region::{FRAMES, Held, Region};
+
+/// How long it is between two looks, on average, while somebody waits.
+const WAITED_FOR: Duration = Duration::from_millis(1);
+/// And while nobody does, but somebody lately had to ask for the GIL.
+const LATELY: Duration = Duration::from_millis(3);
+const LATELY_ENDS: Duration = Duration::from_millis(200);
+/// How often frames that changed while they were read are read again.
+const TRIES: usize = 3;
+/// From `cond` to the last holder's thread state (pycore_gil.h, 3.9 to 3.13).
+const LAST_HOLDER: u64 = 24;
+
+/// The holder's frames, and the waiting that was seen since the last look. No
+/// frames: they did not stand still.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Glimpse {
+    pub(crate) held: Held,
+    pub(crate) frames: Option<Vec<FrameAt>>,
+    /// Waiters times the time that passed.
+    pub(crate) waiting_ns: u64,
+}
+
+/// Looks at holders.
+#[derive(Debug)]
+pub(crate) struct Culprit {
+    layout: FrameLayout,
+    memory: ProcessMemory,
+    last_holder: u64,
+    /// The hold that was looked at last, and when.
+    last: (u64, u64),
+    asked_for: Option<Instant>,
+    seed: u64,
+}
+
+impl Culprit {
+    /// `None` where no stacks are taken.
+    pub(crate) fn of(region: &Region) -> Option<Self> {
+        let plan = region.stack_plan()?;
+        Some(Culprit {
+            layout: FrameLayout::from_words(&plan.frame_layout).ok()?,
+            memory: ProcessMemory::of(region.recording().pid),
+            last_holder: plan.gil_address.checked_sub(LAST_HOLDER)?,
+            last: (0, 0),
+            asked_for: None,
+            seed: plan.gil_address,
+        })
+    }
+
+    /// A waiter had to ask for the GIL: it is worth to look again soon.
+    pub(crate) fn was_asked_for(&mut self) {
+        self.asked_for = Some(Instant::now());
+    }
+
+    /// The holder's frames, if somebody waits for it; and how long to wait before
+    /// the next look.
+    pub(crate) fn look(&mut self, region: &Region) -> (Option<Glimpse>, Option<Duration>) {
+        match region.held(0) {
+            Some(held) if held.waiters > 0 => {
+                self.was_asked_for();
+                (
+                    Some(self.glimpse(region, held)),
+                    Some(self.about(WAITED_FOR)),
+                )
+            }
+            _ => {
+                let lately = self.asked_for.filter(|at| at.elapsed() < LATELY_ENDS);
+                (None, lately.map(|_| self.about(LATELY)))
+            }
+        }
+    }
+
+    fn glimpse(&mut self, region: &Region, held: Held) -> Glimpse {
+        let frames = (0..TRIES).find_map(|_| self.frames(region, held));
+        let now_ns = region.clock().now_ns();
+        let since_ns = match self.last {
+            (began_ns, at_ns) if began_ns == held.began_ns => at_ns,
+            _ => held.began_ns,
+        };
+        self.last = (held.began_ns, now_ns);
+        Glimpse {
+            held,
+            frames,
+            waiting_ns: held.waiters * now_ns.saturating_sub(since_ns),
+        }
+    }
+
+    /// The holder's frames, if they stood still while it went on holding.
+    fn frames(&self, region: &Region, held: Held) -> Option<Vec<FrameAt>> {
+        let first = self.read()?;
+        let second = self.read()?;
+        let goes_on = region
+            .held(0)
+            .is_some_and(|now| (now.thread, now.began_ns) == (held.thread, held.began_ns));
+        (goes_on && same(&first, &second)).then_some(second)
+    }
+
+    fn read(&self) -> Option<Vec<FrameAt>> {
+        let state = self.memory.word(self.last_holder)?;
+        self.layout.frames(&self.memory, state, FRAMES)
+    }
+
+    /// A random time with this mean: what recurs in the program is not met in
+    /// step.
+    fn about(&mut self, mean: Duration) -> Duration {
+        // Xorshift64 (G. Marsaglia, 2003).
+        self.seed ^= self.seed << 13;
+        self.seed ^= self.seed >> 7;
+        self.seed ^= self.seed << 17;
+        mean.mul_f64(0.2 + 1.6 * (self.seed >> 11) as f64 / (1_u64 << 53) as f64)
+    }
+}
+
+/// Whether two readings show the same calls. The innermost instruction may have
+/// moved on.
+fn same(first: &[FrameAt], second: &[FrameAt]) -> bool {
+    match (first.split_first(), second.split_first()) {
+        (Some((leaf, rest)), Some((again, others))) => leaf.code == again.code && rest == others,
+        (None, None) => true,
+        _ => false,
+    }
+}
