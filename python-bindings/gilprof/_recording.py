@@ -33,7 +33,8 @@ def start(**options: "_Option") -> None:
     part from here on. Every start() needs its stop().
 
     Options: threads (how many threads can have a row at a time), ring (how many
-    events are kept for the reader, a power of two), clock ("auto" or "monotonic").
+    events are kept for the reader, a power of two), clock ("auto" or "monotonic"),
+    stacks (after how much of a thread's time its stack is taken: "1ms", or "off").
     """
     session = open_session(options)
     _started.append(session)
