@@ -188,7 +188,11 @@ fn instructions(chain: &Chain, known: &[FrameAt]) -> Vec<FrameLayout> {
         .get(1)
         .copied()
         .unwrap_or(0);
-    let layout = |instruction, kind| FrameLayout {
+    let frames = chain.frames.map(|frame| words(frame, FRAME_WORDS));
+    let found = pointers(&frames, known)
+        .into_iter()
+        .chain(indices(&frames, known));
+    let layout = |(instruction, kind): (usize, Instruction)| FrameLayout {
         current: chain.current as u32,
         through: chain.through.map(|offset| offset as u32),
         previous: chain.previous as u32,
@@ -198,47 +202,52 @@ fn instructions(chain: &Chain, known: &[FrameAt]) -> Vec<FrameLayout> {
         code_type: code_type as u64,
         shim: 0,
     };
-    let frames = chain.frames.map(|frame| words(frame, FRAME_WORDS));
-    let half = |words: &[usize], at: usize| -> Option<usize> {
-        let word = words.get(at / 8)?;
-        Some(if at.is_multiple_of(8) {
-            word & 0xffff_ffff
-        } else {
-            word >> 32
-        })
+    found.map(layout).collect()
+}
+
+/// Where all three frames have a pointer to their instruction, as far into their
+/// code objects as there is room for a head of one size.
+fn pointers(frames: &[Vec<usize>; 3], known: &[FrameAt]) -> Vec<(usize, Instruction)> {
+    let start = |words: &[usize], known: &FrameAt, at: usize| {
+        let into = words.get(at)?.checked_sub(known.code as usize)?;
+        let start = into.checked_sub(known.offset as usize)?;
+        (1..START).contains(&start).then_some(start)
     };
-    let all = |fits: &dyn Fn(&[usize], &FrameAt) -> bool| {
-        frames
+    let same = |at: usize| {
+        let starts = frames
             .iter()
             .zip(known)
-            .all(|(words, known)| fits(words, known))
-    };
-    let mut found = Vec::new();
-    for at in (0..FRAME_WORDS * 8).step_by(8) {
-        let start = |words: &[usize], known: &FrameAt| {
-            let into = words.get(at / 8)?.checked_sub(known.code as usize)?;
-            into.checked_sub(known.offset as usize)
+            .map(|(words, known)| start(words, known, at));
+        let starts: Vec<usize> = starts.collect::<Option<_>>()?;
+        let first = *starts.first()?;
+        let kind = Instruction::Pointer {
+            start: first as u32,
         };
-        let first = start(&frames[0], &known[0]).filter(|&start| start > 0 && start < START);
-        if let Some(first) = first
-            && all(&|words, known| start(words, known) == Some(first))
-        {
-            let kind = Instruction::Pointer {
-                start: first as u32,
-            };
-            found.push(layout(at, kind));
-        }
-    }
-    for (unit, at) in [1, 2]
+        starts
+            .iter()
+            .all(|&start| start == first)
+            .then_some((at * 8, kind))
+    };
+    (0..FRAME_WORDS).filter_map(same).collect()
+}
+
+/// Where all three frames have an `int` that counts up to their instruction.
+fn indices(frames: &[Vec<usize>; 3], known: &[FrameAt]) -> Vec<(usize, Instruction)> {
+    let half = |words: &[usize], at: usize| {
+        let word = words.get(at / 8)?;
+        Some((word >> (at % 8 * 8)) as u32)
+    };
+    let fits = |at: usize, unit: u32| {
+        let mut all = frames.iter().zip(known);
+        all.all(|(words, known)| half(words, at) == Some(known.offset / unit))
+    };
+    let places = [1, 2]
         .into_iter()
-        .flat_map(|unit| (0..FRAME_WORDS * 8).step_by(4).map(move |at| (unit, at)))
-    {
-        if all(&|words, known| half(words, at) == Some(known.offset as usize / unit)) {
-            let kind = Instruction::Index { unit: unit as u32 };
-            found.push(layout(at, kind));
-        }
-    }
-    found
+        .flat_map(|unit| (0..FRAME_WORDS * 8).step_by(4).map(move |at| (at, unit)));
+    places
+        .filter(|&(at, unit)| fits(at, unit))
+        .map(|(at, unit)| (at, Instruction::Index { unit }))
+        .collect()
 }
 
 /// Walks the whole stack: it must be the known one, but for frames that stand

@@ -118,7 +118,7 @@ impl Collector {
         for (gil, &posted) in (0..).zip(&cut.posted) {
             self.drain_gil(region, gil, Some(posted));
         }
-        let (frames, sites) = self.stacks.sites();
+        let (frames, sites) = self.stacks.sites(region);
         let ledgers = self.ledgers.iter();
         let charges: Vec<Charges> = ledgers.map(|l| l.charges_at(cut.at_ns)).collect();
         let ended = end.map_or(Ended::Running, |(_, ended)| ended);

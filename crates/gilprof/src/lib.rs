@@ -13,8 +13,10 @@ mod error;
 mod options;
 mod pace;
 
+mod codes;
 mod collector;
 mod culprit;
+mod glimpses;
 mod names;
 mod signals;
 mod stacks;

@@ -1,13 +1,14 @@
-//! Follows the sampled stacks of a region and names what is in them.
+//! Follows the sampled stacks of a region and adds them up.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use gilprof_code::{Code, CodeLayout, FrameAt, ProcessMemory};
 use gilprof_core::{Frame, Site, SiteKind};
-use gilprof_region::{CODES, FRAMES, Moment, NO_CODE, RawFrame, RawStack, Region, StackCursor};
+use gilprof_region::{Moment, RawFrame, RawStack, Region, StackCursor};
 
-use crate::culprit::{Culprit, Glimpse};
+use crate::codes::Codes;
+use crate::culprit::Culprit;
+use crate::glimpses::{Glimpses, share};
 
 /// How many different stacks of a thread are kept; what comes later goes to the
 /// stack that is not known.
@@ -22,63 +23,21 @@ type Sum = (u64, u64);
 #[derive(Debug, Default)]
 pub(crate) struct Stacks {
     cursor: StackCursor,
-    reader: Option<CodeReader>,
+    codes: Option<Codes>,
     culprit: Option<Culprit>,
-    codes: HashMap<u32, Option<Code>>,
-    /// Code objects that the hooks have not seen yet, by address: their numbers
-    /// are beyond those of the region.
-    unseen: HashMap<u64, u32>,
-    /// What was seen in the middle of holds whose ends were not read yet, by
-    /// thread and by when they began.
-    glimpses: HashMap<(u32, u64), Glimpses>,
+    glimpses: Glimpses,
     sums: HashMap<u32, HashMap<Key, Sum>>,
     /// Where the rows of ended threads went, as far back as stacks of theirs may
     /// still come.
     folded: [HashMap<u32, u32>; 2],
 }
 
-/// The middle of one hold, as it was looked at.
-#[derive(Debug, Default)]
-struct Glimpses {
-    /// The stacks and their weights. Where the frames did not stand still, it was
-    /// in Python code that moves fast: then the line of the release is right.
-    seen: Vec<(Option<Vec<RawFrame>>, u64)>,
-    /// How often stacks were read since.
-    drains: u32,
-}
-
-/// Reads code objects of the recorded process.
-#[derive(Debug)]
-struct CodeReader {
-    memory: ProcessMemory,
-    layout: CodeLayout,
-}
-
-impl CodeReader {
-    /// `None` where no stacks are taken.
-    fn of(region: &Region) -> Option<Self> {
-        let layout = CodeLayout::from_words(&region.stack_plan()?.code_layout).ok()?;
-        Some(CodeReader {
-            memory: ProcessMemory::of(region.recording().pid),
-            layout,
-        })
-    }
-
-    fn read(&self, region: &Region, number: u32) -> Option<Code> {
-        self.read_at(region.stacks().code(number)?)
-    }
-
-    fn read_at(&self, address: u64) -> Option<Code> {
-        Code::read(&self.memory, &self.layout, address).ok()
-    }
-}
-
 impl Stacks {
     /// Adds up what is new, and reads code objects that were not seen before: the
     /// process may end at any time.
     pub(crate) fn drain(&mut self, region: &Region) {
-        if self.reader.is_none() {
-            self.reader = CodeReader::of(region);
+        if self.codes.is_none() {
+            self.codes = Codes::of(region);
             self.culprit = Culprit::of(region);
         }
         self.folded.swap(0, 1);
@@ -87,27 +46,13 @@ impl Stacks {
             self.learn(region, &stack);
             self.add(stack);
         }
-        self.forget_glimpses(region);
-    }
-
-    /// Not every hold that was looked at ends with a stack.
-    fn forget_glimpses(&mut self, region: &Region) {
-        let held = region.held(0);
-        let present = held.map(|held| (held.thread, held.began_ns));
-        self.glimpses.retain(|hold, glimpses| {
-            glimpses.drains += 1;
-            glimpses.drains <= 2 || Some(*hold) == present
-        });
+        self.glimpses.forget_old(region.held(0));
     }
 
     fn learn(&mut self, region: &Region, stack: &RawStack) {
-        let Some(reader) = &self.reader else {
-            return;
-        };
-        for frame in &stack.frames {
-            self.codes
-                .entry(frame.code)
-                .or_insert_with(|| reader.read(region, frame.code));
+        if let Some(codes) = &mut self.codes {
+            let frames = stack.frames.iter();
+            frames.for_each(|frame| codes.learn(region, frame.code));
         }
     }
 
@@ -117,7 +62,7 @@ impl Stacks {
             Moment::Release => (SiteKind::Blame, SiteKind::Hold),
         };
         let row = self.row_of(stack.thread);
-        let parts = self.parts(stack.thread, &stack);
+        let parts = self.glimpses.parts(&stack);
         let weights = stack.weights;
         let sums = self.sums.entry(row).or_default();
         for (kind, weight_ns) in [(waiting, weights.waiting_ns), (spent, weights.spent_ns)] {
@@ -129,31 +74,17 @@ impl Stacks {
         }
     }
 
-    /// What a stack's weight is shared by: what was seen in the middle of the
-    /// hold that it ended, else the stack itself.
-    fn parts(&mut self, thread: u32, stack: &RawStack) -> Vec<(Vec<RawFrame>, u64)> {
-        let hold = (thread, stack.weights.began_ns);
-        match self.glimpses.remove(&hold) {
-            Some(glimpses) => {
-                let root = stack.frames.last();
-                let seen = glimpses.seen.into_iter();
-                seen.map(|(frames, part)| {
-                    let whole = frames.filter(|frames| is_whole(frames, root));
-                    (whole.unwrap_or_else(|| stack.frames.clone()), part)
-                })
-                .collect()
-            }
-            None => vec![(stack.frames.clone(), 1)],
-        }
-    }
-
     /// Looks at who makes others wait right now; says how long to wait before the
     /// next look, if there is a reason for one.
     pub(crate) fn look(&mut self, region: &Region) -> Option<Duration> {
-        let culprit = self.culprit.as_mut()?;
+        let (culprit, codes) = (self.culprit.as_mut()?, self.codes.as_mut()?);
         let (glimpse, pause) = culprit.look(region);
         if let Some(glimpse) = glimpse {
-            self.keep(region, glimpse);
+            let frames = glimpse.frames.map(|frames| {
+                let numbered = frames.iter().map(|frame| codes.number(region, frame));
+                numbered.collect()
+            });
+            self.glimpses.keep(glimpse.held, frames, glimpse.waiting_ns);
         }
         pause
     }
@@ -163,49 +94,6 @@ impl Stacks {
         if let Some(culprit) = &mut self.culprit {
             culprit.was_asked_for();
         }
-    }
-
-    fn keep(&mut self, region: &Region, glimpse: Glimpse) {
-        let frames = glimpse.frames.map(|frames| {
-            let numbered = frames.iter().map(|frame| self.number(region, frame));
-            numbered.collect()
-        });
-        let hold = (glimpse.held.thread, glimpse.held.began_ns);
-        let hold = self.glimpses.entry(hold).or_default();
-        hold.seen.push((frames, glimpse.waiting_ns));
-    }
-
-    /// A frame with the number of its code object.
-    fn number(&mut self, region: &Region, frame: &FrameAt) -> RawFrame {
-        let known = region.stacks().find(frame.code);
-        let code = known.unwrap_or_else(|| self.number_unseen(frame.code));
-        if let (Some(number), Some(reader)) = (known, &self.reader) {
-            let codes = self.codes.entry(number);
-            codes.or_insert_with(|| reader.read(region, number));
-        }
-        RawFrame {
-            code,
-            offset: frame.offset,
-        }
-    }
-
-    /// Nothing keeps such a code object alive, and another may have its address:
-    /// so it is read each time.
-    fn number_unseen(&mut self, address: u64) -> u32 {
-        let Some(code) = self.reader.as_ref().and_then(|one| one.read_at(address)) else {
-            return NO_CODE;
-        };
-        let code = Some(code);
-        let known = self.unseen.get(&address).copied();
-        if let Some(number) = known
-            && self.codes.get(&number) == Some(&code)
-        {
-            return number;
-        }
-        let number = (CODES + self.codes.len()) as u32;
-        self.unseen.insert(address, number);
-        self.codes.insert(number, code);
-        number
     }
 
     fn row_of(&self, thread: u32) -> u32 {
@@ -230,65 +118,63 @@ impl Stacks {
         self.cursor.lost()
     }
 
-    /// The frames by which the sites are named, and the sites.
-    pub(crate) fn sites(&self) -> (Vec<Frame>, Vec<Site>) {
-        let mut numbers = HashMap::new();
-        let mut frames = Vec::new();
-        let mut number = |frame: &RawFrame| {
-            *numbers.entry(*frame).or_insert_with(|| {
-                frames.push(self.name(frame));
-                (frames.len() - 1) as u32
-            })
-        };
-        let mut sites = Vec::new();
+    /// The frames by which the sites are named, and the sites. A hold that goes on
+    /// is among them as far as it was seen.
+    pub(crate) fn sites(&self, region: &Region) -> (Vec<Frame>, Vec<Site>) {
+        let mut table = Table::default();
         for (&thread, sums) in &self.sums {
-            for ((kind, stack), &(weight_ns, samples)) in sums {
-                sites.push(Site {
-                    kind: *kind,
-                    thread: thread.into(),
-                    stack: stack.iter().map(&mut number).collect(),
-                    weight_ns,
-                    samples,
-                });
+            for ((kind, stack), &sum) in sums {
+                table.push(self.codes.as_ref(), *kind, thread, stack, sum);
             }
         }
-        (frames, sites)
-    }
-
-    fn name(&self, frame: &RawFrame) -> Frame {
-        match self.codes.get(&frame.code) {
-            Some(Some(code)) => Frame {
-                function: code.function.clone(),
-                file: code.file.clone(),
-                line: code.line_at(frame.offset),
-            },
-            _ => Frame {
-                function: String::from("(unreadable)"),
-                ..Frame::default()
-            },
+        let present = region.held(0);
+        let seen = present.map(|held| (held.thread, self.glimpses.of(held)));
+        for (thread, (stack, weight_ns)) in seen
+            .into_iter()
+            .flat_map(|(thread, seen)| seen.map(move |one| (thread, one)))
+        {
+            let codes = self.codes.as_ref();
+            table.push(codes, SiteKind::Blame, thread, stack, (weight_ns, 1));
         }
+        (table.frames, table.sites)
     }
 }
 
-/// Whether frames that were read while the thread ran reach down to the same
-/// function as the stack of its release.
-fn is_whole(frames: &[RawFrame], root: Option<&RawFrame>) -> bool {
-    let same = frames.last().map(|frame| frame.code) == root.map(|frame| frame.code);
-    same || frames.len() == FRAMES
+/// Sites in the making, with the frames that they use.
+#[derive(Default)]
+struct Table {
+    numbers: HashMap<RawFrame, u32>,
+    frames: Vec<Frame>,
+    sites: Vec<Site>,
 }
 
-/// Divides a weight by parts, so that nothing is lost.
-fn share(parts: &[(Vec<RawFrame>, u64)], weight_ns: u64, mut each: impl FnMut(&[RawFrame], u64)) {
-    let whole: u128 = parts.iter().map(|(_, part)| u128::from(*part)).sum();
-    let (mut passed, mut given) = (0_u128, 0_u64);
-    for (at, (frames, part)) in parts.iter().enumerate() {
-        passed += u128::from(*part);
-        let due = match at + 1 == parts.len() || whole == 0 {
-            true => weight_ns,
-            false => (u128::from(weight_ns) * passed / whole) as u64,
-        };
-        each(frames, due - given);
-        given = due;
+impl Table {
+    fn push(
+        &mut self,
+        codes: Option<&Codes>,
+        kind: SiteKind,
+        thread: u32,
+        stack: &[RawFrame],
+        (weight_ns, samples): Sum,
+    ) {
+        let stack = codes.map_or_else(Vec::new, |codes| {
+            let numbers = stack.iter().map(|frame| self.number(codes, frame));
+            numbers.collect()
+        });
+        self.sites.push(Site {
+            kind,
+            thread: thread.into(),
+            stack,
+            weight_ns,
+            samples,
+        });
+    }
+
+    fn number(&mut self, codes: &Codes, frame: &RawFrame) -> u32 {
+        *self.numbers.entry(*frame).or_insert_with(|| {
+            self.frames.push(codes.name(frame));
+            (self.frames.len() - 1) as u32
+        })
     }
 }
 
