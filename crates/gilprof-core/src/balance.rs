@@ -36,6 +36,8 @@ impl Profile {
     ///
     /// * holding + waiting + detached is a thread's lifetime;
     /// * hand-off is part of its waiting, the switch wait part of that;
+    /// * its parts on and off CPU are within holding and detached, those on CPU within
+    ///   its CPU time;
     /// * blame and hand-off are within its waiting, and what it caused is what it is
     ///   blamed for, or more where events were dropped;
     /// * threads hold no longer than GILs are held, and cause no more than GILs do;
@@ -49,6 +51,7 @@ impl Profile {
         }
         for thread in self.threads() {
             found.thread(thread);
+            found.on_cpu(thread);
             let waited = waited.get(&thread.id).copied().unwrap_or(0);
             let blamed = blamed.get(&thread.id).copied().unwrap_or(0);
             found.blame(thread, waited, blamed, self.dropped() > 0);
@@ -104,6 +107,25 @@ impl Found {
             "its hand-off",
             thread.handoff_ns,
         );
+    }
+
+    fn on_cpu(&mut self, thread: &Thread) {
+        let of = |what: &str| format!("{what} of thread {} ({})", thread.id, thread.name);
+        let what = || of("holding on CPU + preempted + blocked");
+        self.within(
+            what,
+            thread.holding_read_ns(),
+            "its holding",
+            thread.holding_ns,
+        );
+        let what = || of("detached on CPU");
+        let on_cpu = thread.detached_cpu_ns.unwrap_or(0);
+        self.within(what, on_cpu, "its detached time", thread.detached_ns);
+        if let Some(cpu_ns) = thread.cpu_ns {
+            let what = || of("holding + detached on CPU");
+            let known = on_cpu.saturating_add(thread.holding_cpu_ns.unwrap_or(0));
+            self.within(what, known, "its CPU time", cpu_ns);
+        }
     }
 
     fn blame(&mut self, thread: &Thread, waited: u64, blamed: u64, lossy: bool) {
@@ -198,6 +220,17 @@ mod tests {
     fn a_lifetime_that_is_not_the_sum_of_states_is_told() {
         let found = broken(|parts| parts.threads[0].lifetime_ns = 101);
         let said = "holding + waiting + detached of thread 1 (a) is 100 ns, its lifetime 101 ns";
+        assert_eq!(found, [said]);
+    }
+
+    #[test]
+    fn more_on_cpu_than_was_held_is_told() {
+        let found = broken(|parts| {
+            parts.threads[1].holding_cpu_ns = Some(50);
+            parts.threads[1].holding_blocked_ns = Some(31);
+        });
+        let said = "holding on CPU + preempted + blocked of thread 2 (b) is 81 ns, \
+                    its holding 80 ns";
         assert_eq!(found, [said]);
     }
 

@@ -98,6 +98,16 @@ fn threads(rows: &[Thread]) -> Result<BTreeSet<u64>, Error> {
         for (field, value) in sums {
             small(value, || format!("threads[{at}].{field}"))?;
         }
+        let known = [
+            ("cpu_ns", row.cpu_ns),
+            ("holding_cpu_ns", row.holding_cpu_ns),
+            ("holding_preempted_ns", row.holding_preempted_ns),
+            ("holding_blocked_ns", row.holding_blocked_ns),
+            ("detached_cpu_ns", row.detached_cpu_ns),
+        ];
+        for (field, value) in known {
+            small(value.unwrap_or(0), || format!("threads[{at}].{field}"))?;
+        }
     }
     Ok(ids)
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::error::Error;
 use crate::frame::FrameTable;
 use crate::history::History;
+use crate::on_cpu::CpuSource;
 use crate::profile::{Clock, Ended, Profile, ProfileParts};
 use crate::site::{Site, renumbered};
 
@@ -71,6 +72,7 @@ fn head(profiles: &[Profile], start: u64) -> ProfileParts {
         events: sum(Profile::events),
         dropped: sum(Profile::dropped),
         overhead_ns: costs.map(|costs| costs.into_iter().fold(0, u64::saturating_add)),
+        cpu_source: cpu_source(profiles),
         unaccounted_threads: sum(Profile::unaccounted_threads),
         ended_how: ended(profiles),
         notes: notes(profiles),
@@ -98,6 +100,14 @@ fn ended(profiles: &[Profile]) -> Ended {
     ways.into_iter()
         .find(|&way| any(way))
         .unwrap_or(Ended::Stopped)
+}
+
+/// The one that says least.
+fn cpu_source(profiles: &[Profile]) -> CpuSource {
+    let sources = || profiles.iter().map(Profile::cpu_source);
+    let none = sources().find(|source| matches!(source, CpuSource::None(_)));
+    let worst = none.or_else(|| sources().find(|source| **source == CpuSource::Schedstat));
+    worst.cloned().unwrap_or(CpuSource::Perf)
 }
 
 fn notes(profiles: &[Profile]) -> Vec<String> {

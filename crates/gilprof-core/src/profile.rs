@@ -11,6 +11,7 @@ use crate::frame::Frame;
 use crate::gil::Gil;
 use crate::history::History;
 use crate::hold::Hold;
+use crate::on_cpu::CpuSource;
 use crate::site::Site;
 use crate::thread::Thread;
 
@@ -77,6 +78,9 @@ pub struct ProfileParts {
     pub dropped: u64,
     /// What the recording cost, in ns of its threads' time; `None` where not known.
     pub overhead_ns: Option<u64>,
+    /// Where the CPU time of threads that do not touch the GIL comes from.
+    #[serde(default)]
+    pub cpu_source: CpuSource,
     /// Threads there was no room for: they are in no row.
     pub unaccounted_threads: u64,
     /// How the recording had ended.
@@ -202,6 +206,11 @@ impl Profile {
     /// What the recording cost, in ns of its threads' time; `None` where not known.
     pub fn overhead_ns(&self) -> Option<u64> {
         self.parts.overhead_ns
+    }
+
+    /// Where the CPU time of threads that do not touch the GIL comes from.
+    pub fn cpu_source(&self) -> &CpuSource {
+        &self.parts.cpu_source
     }
 
     /// Threads there was no room for: they are in no row.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::distribution::Distribution;
+use crate::on_cpu::Stretch;
 use crate::state::State;
 
 /// What one thread did, or what a group of ended threads did together.
@@ -49,6 +50,29 @@ pub struct Thread {
     /// The part of `waiting_ns` spent after a release until another thread had taken
     /// the GIL.
     pub switch_wait_ns: u64,
+    /// Time it was on a CPU, up to the last reading of its CPU clock. This and what
+    /// follows is `None` where not known.
+    #[serde(default)]
+    pub cpu_ns: Option<u64>,
+    /// The part of `holding_ns` that was on a CPU. With the preempted and the blocked
+    /// part it comes to `holding_ns` up to the last reading: the rest is younger.
+    #[serde(default)]
+    pub holding_cpu_ns: Option<u64>,
+    /// The part of `holding_ns` in which it was ready to run and had no CPU.
+    #[serde(default)]
+    pub holding_preempted_ns: Option<u64>,
+    /// The part of `holding_ns` in which it waited for something else than a CPU.
+    #[serde(default)]
+    pub holding_blocked_ns: Option<u64>,
+    /// The part of `detached_ns` that was on a CPU.
+    #[serde(default)]
+    pub detached_cpu_ns: Option<u64>,
+    /// How often it gave its CPU up, to wait for something.
+    #[serde(default)]
+    pub voluntary_switches: Option<u64>,
+    /// How often its CPU was taken away.
+    #[serde(default)]
+    pub involuntary_switches: Option<u64>,
     /// Its state when the profile was taken.
     pub state: State,
     /// Durations of its holds that have ended.
@@ -91,5 +115,149 @@ impl Thread {
         self.hold = Distribution::excess(&self.hold, &earlier.hold);
         self.wait = Distribution::excess(&self.wait, &earlier.wait);
         self.handoff = Distribution::excess(&self.handoff, &earlier.handoff);
+        self.subtract_on_cpu(earlier);
+    }
+
+    /// A reading of the CPU clock covers time before the earlier row that no reading had
+    /// covered then: what does not fit into the difference is left out, of the parts of
+    /// holding in proportion.
+    fn subtract_on_cpu(&mut self, earlier: &Self) {
+        let less = |own: &mut Option<u64>, old: Option<u64>| {
+            *own = own.map(|own| own.saturating_sub(old.unwrap_or(0)));
+        };
+        less(&mut self.cpu_ns, earlier.cpu_ns);
+        less(&mut self.holding_cpu_ns, earlier.holding_cpu_ns);
+        less(&mut self.holding_preempted_ns, earlier.holding_preempted_ns);
+        less(&mut self.holding_blocked_ns, earlier.holding_blocked_ns);
+        less(&mut self.detached_cpu_ns, earlier.detached_cpu_ns);
+        less(&mut self.voluntary_switches, earlier.voluntary_switches);
+        less(&mut self.involuntary_switches, earlier.involuntary_switches);
+        let within = |own: &mut Option<u64>, most: u64| *own = own.map(|own| own.min(most));
+        within(&mut self.cpu_ns, self.lifetime_ns);
+        within(&mut self.detached_cpu_ns, self.detached_ns);
+        let (held, covered) = (self.holding_ns, self.holding_read_ns());
+        for part in [
+            &mut self.holding_cpu_ns,
+            &mut self.holding_preempted_ns,
+            &mut self.holding_blocked_ns,
+        ] {
+            *part = part.map(|part| scaled(part, held, covered));
+        }
+    }
+
+    /// Adds what was read of it since its last reading, while it was away from the GIL.
+    /// The holding of that stretch, with its CPU time, is left to its own next reading.
+    pub fn add_on_cpu_detached(&mut self, stretch: Stretch) {
+        let detached_cpu_ns = stretch.split().detached_cpu_ns;
+        for (own, more) in [
+            (&mut self.cpu_ns, detached_cpu_ns),
+            (&mut self.detached_cpu_ns, detached_cpu_ns),
+            (&mut self.voluntary_switches, stretch.counted.voluntary),
+            (&mut self.involuntary_switches, stretch.counted.involuntary),
+            (&mut self.holding_cpu_ns, 0),
+            (&mut self.holding_preempted_ns, 0),
+            (&mut self.holding_blocked_ns, 0),
+        ] {
+            *own = Some(own.unwrap_or(0).saturating_add(more));
+        }
+    }
+
+    /// How much of its holding lies before the last reading of its CPU clock; the parts
+    /// of holding come to it.
+    pub fn holding_read_ns(&self) -> u64 {
+        let parts = [
+            self.holding_cpu_ns,
+            self.holding_preempted_ns,
+            self.holding_blocked_ns,
+        ];
+        let parts = parts.into_iter().flatten();
+        parts.fold(0, u64::saturating_add)
+    }
+
+    /// The part of `detached_ns` in which it was blocked, or `None` where not known.
+    pub fn detached_blocked_ns(&self) -> Option<u64> {
+        let on_cpu = self.detached_cpu_ns?;
+        Some(self.detached_ns.saturating_sub(on_cpu))
+    }
+}
+
+/// `part` of `whole` as it would be of `most`, where that is less.
+fn scaled(part: u64, most: u64, whole: u64) -> u64 {
+    match whole > most {
+        true => (u128::from(part) * u128::from(most) / u128::from(whole)) as u64,
+        false => part,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::on_cpu::CpuReading;
+
+    fn held(holding_ns: u64, cpu: Option<u64>, blocked: Option<u64>) -> Thread {
+        Thread {
+            lifetime_ns: holding_ns,
+            holding_ns,
+            cpu_ns: cpu,
+            holding_cpu_ns: cpu,
+            holding_blocked_ns: blocked,
+            ..Thread::default()
+        }
+    }
+
+    #[test]
+    fn on_cpu_parts_subtract_and_what_is_not_known_stays_so() {
+        let mut later = held(100, Some(70), Some(30));
+        later.subtract(&held(40, Some(30), Some(10)));
+        assert_eq!(later.holding_cpu_ns, Some(40));
+        assert_eq!(later.holding_blocked_ns, Some(20));
+        assert_eq!(later.holding_preempted_ns, None);
+        assert_eq!(later.detached_blocked_ns(), None);
+    }
+
+    #[test]
+    fn what_is_read_during_an_absence_leaves_the_holding_before_it_to_the_next_reading() {
+        let stretch = |detached_ns, cpu_ns| Stretch {
+            holding_ns: 30,
+            detached_ns,
+            counted: CpuReading {
+                cpu_ns,
+                ..CpuReading::default()
+            },
+        };
+        let row = |lifetime_ns| Thread {
+            lifetime_ns,
+            holding_ns: 30,
+            detached_ns: lifetime_ns - 30,
+            ..Thread::default()
+        };
+        let mut earlier = row(130);
+        earlier.add_on_cpu_detached(stretch(100, 80));
+        assert_eq!(
+            (earlier.cpu_ns, earlier.detached_cpu_ns),
+            (Some(50), Some(50))
+        );
+        // Its own reading at its return books the whole stretch.
+        let parts = stretch(200, 120).split();
+        let mut later = Thread {
+            cpu_ns: Some(120),
+            holding_cpu_ns: Some(parts.holding_cpu_ns),
+            detached_cpu_ns: Some(parts.detached_cpu_ns),
+            ..row(230)
+        };
+        later.subtract(&earlier);
+        assert_eq!((later.cpu_ns, later.holding_cpu_ns), (Some(70), Some(0)));
+        assert_eq!(later.detached_cpu_ns, Some(40));
+    }
+
+    #[test]
+    fn a_reading_that_came_late_adds_no_more_than_the_difference_holds() {
+        // 100 ns of holding were open when the earlier row was taken.
+        let mut later = held(120, Some(90), Some(30));
+        later.subtract(&held(100, Some(0), Some(0)));
+        assert_eq!(later.holding_ns, 20);
+        assert_eq!(later.holding_cpu_ns, Some(15));
+        assert_eq!(later.holding_blocked_ns, Some(5));
+        assert_eq!(later.cpu_ns, Some(20));
     }
 }

@@ -64,6 +64,26 @@ fn what_is_saved_is_loaded() {
 }
 
 #[test]
+fn a_profile_from_before_cpu_time_was_known_does_not_know_it() {
+    let json = profile().to_json().unwrap();
+    let fields = [
+        "cpu_ns",
+        "holding_cpu_ns",
+        "holding_preempted_ns",
+        "holding_blocked_ns",
+        "detached_cpu_ns",
+        "voluntary_switches",
+        "involuntary_switches",
+    ];
+    let old = fields.iter().fold(json, |json, field| {
+        let said = format!("\"{field}\":null,");
+        assert!(json.contains(&said), "{said} {json}");
+        json.replace(&said, "")
+    });
+    assert_eq!(Profile::from_json(&old).unwrap(), profile());
+}
+
+#[test]
 fn a_newer_format_is_named() {
     let said = refusal("\"format\":2", "\"format\":7");
     assert!(
