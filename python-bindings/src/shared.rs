@@ -17,7 +17,7 @@ impl SharedSession {
     /// Records into the region that `variable` names, the value of GILPROF.
     #[new]
     fn new(py: Python<'_>, variable: &str, threads: Vec<(u32, String)>) -> Result<Self> {
-        let known = |(native_id, name)| KnownThread { native_id, name };
+        let known = |(native_id, name)| KnownThread::new(native_id, name);
         let threads: Vec<KnownThread> = threads.into_iter().map(known).collect();
         let session = py.detach(|| gilprof::SharedSession::start(variable, &threads))?;
         Ok(SharedSession(Mutex::new(Some(session))))

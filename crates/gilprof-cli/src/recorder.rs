@@ -66,7 +66,7 @@ impl Recorder {
         };
         let pause = listener.poll();
         if self.named_at.elapsed() >= NAMES {
-            listener.name_threads();
+            listener.look_at_threads();
             self.named_at = Instant::now();
         }
         pause.min(NAMES)

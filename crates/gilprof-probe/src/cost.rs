@@ -4,14 +4,31 @@ use std::sync::OnceLock;
 
 use gilprof_region::{Clock, Region, Sizes, Writer};
 
+use crate::cpu;
+
 /// Events booked to measure one: some tens of microseconds in all.
 const ROUNDS: u64 = 1_000;
+/// The same for readings of the CPU clock, which take more.
+const READINGS: u64 = 50;
 
 /// The cost of one event in picoseconds, measured once per process on a region
 /// of its own; 0 where it could not be measured.
 pub(crate) fn event_cost_ps(clock: Clock) -> u64 {
     static COST: OnceLock<u64> = OnceLock::new();
     *COST.get_or_init(|| measure(clock).unwrap_or(0))
+}
+
+/// The cost of one reading of the thread's CPU clock in picoseconds, measured once per
+/// process.
+pub(crate) fn reading_cost_ps(clock: Clock) -> u64 {
+    static COST: OnceLock<u64> = OnceLock::new();
+    *COST.get_or_init(|| {
+        let start = clock.now_ns();
+        (0..READINGS).for_each(|_| {
+            std::hint::black_box(cpu::read());
+        });
+        clock.now_ns().saturating_sub(start) * 1_000 / READINGS
+    })
 }
 
 fn measure(clock: Clock) -> Option<u64> {

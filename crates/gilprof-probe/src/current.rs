@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use gilprof_region::Slot;
 
 use crate::active;
+use crate::cpu;
 use crate::error::Error;
 use crate::gils;
 
@@ -85,7 +86,8 @@ unsafe extern "C" fn thread_ends(value: *mut c_void) {
     active::outside(|active| {
         let slot = decode(value);
         if (value >> 32) as u32 == active.generation && slot != Slot::NONE {
-            active.region.note_end(slot, active.clock.now_ns());
+            let now_ns = active.clock.now_ns();
+            active.region.note_end(slot, now_ns, cpu::read());
         }
     });
 }

@@ -141,6 +141,7 @@ mod tests {
             started_unix_ns: 0,
             switch_interval_ns: 5_000_000,
             event_cost_ps: 0,
+            reading_cost_ps: 0,
             python: [3, 13, 0],
         };
         region.start(&recording);

@@ -12,6 +12,8 @@ use std::sync::atomic::{
 
 use gilprof_region::{GILS, GilCell, Slot};
 
+use crate::errno;
+
 const INTERVAL: usize = 32;
 const LAST_HOLDER: usize = 24;
 const LOCKED: usize = 16;
@@ -203,10 +205,10 @@ impl Candidate {
             iov_len: size_of_val(&words),
         };
         let own = std::process::id() as libc::pid_t;
-        let errno = std::io::Error::last_os_error().raw_os_error();
-        // SAFETY: the local part is `words`; the kernel checks the other one.
-        let read = unsafe { libc::process_vm_readv(own, &local, 1, &remote, 1, 0) };
-        restore_errno(errno.unwrap_or(0));
+        let read = errno::kept(|| {
+            // SAFETY: the local part is `words`; the kernel checks the other one.
+            unsafe { libc::process_vm_readv(own, &local, 1, &remote, 1, 0) }
+        });
         (read == size_of_val(&words) as isize).then_some(Candidate {
             interval_us: words[0] as u64,
             last_holder: words[(INTERVAL - LAST_HOLDER) / 8],
@@ -220,14 +222,6 @@ impl Candidate {
             && (-1..=1).contains(&self.locked)
             && self.last_holder.is_multiple_of(align_of::<usize>())
     }
-}
-
-/// The interpreter must find errno as it left it.
-fn restore_errno(errno: i32) {
-    // SAFETY: the call has no preconditions.
-    let place = unsafe { libc::__errno_location() };
-    // SAFETY: this thread's own errno, valid for as long as the thread lives.
-    unsafe { place.write(errno) };
 }
 
 /// Whether `mutex` stands where the mutex of a GIL with this `cond` would.

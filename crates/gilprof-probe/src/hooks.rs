@@ -18,7 +18,7 @@ use libc::{pthread_cond_t, pthread_condattr_t, pthread_mutex_t, timespec};
 
 use crate::active::{book, outside};
 use crate::gils::{self, Gil, TABLE, thread_pointer};
-use crate::{calibrate, current, discover};
+use crate::{calibrate, cpu, current, discover};
 
 unsafe extern "C-unwind" {
     fn pthread_cond_signal(cond: *mut pthread_cond_t) -> c_int;
@@ -127,7 +127,11 @@ fn acquired(gil: u32) {
     book(gil, |active, known, writer| {
         let now_ns = active.clock.now_ns();
         let slot = active.slot(known, writer, now_ns);
+        let due = writer.is_cpu_due(slot, now_ns);
         let weights = writer.acquire(slot, now_ns);
+        if due {
+            writer.book_cpu(slot, cpu::read());
+        }
         if gil == 0 && weights.is_due() {
             active.take_stack(slot, Moment::Acquire, weights);
         }
@@ -135,8 +139,15 @@ fn acquired(gil: u32) {
 }
 
 fn released(gil: u32) {
-    book(gil, |active, _, writer| {
-        let (slot, weights) = writer.release(active.clock.now_ns());
+    book(gil, |active, known, writer| {
+        let now_ns = active.clock.now_ns();
+        let own = known.recall(thread_pointer());
+        let own = own.or_else(|| current::slot(active.generation));
+        let due = own.filter(|&slot| writer.is_cpu_due(slot, now_ns));
+        let (slot, weights) = writer.release(now_ns);
+        if let Some(own) = due {
+            writer.book_cpu(own, cpu::read());
+        }
         if gil == 0 && weights.is_due() {
             active.take_stack(slot, Moment::Release, weights);
         }
@@ -175,7 +186,10 @@ fn begins_to_wait(cond: usize, mutex: usize) -> Option<Ticket> {
     book(gil, |active, known, writer| {
         let now_ns = active.clock.now_ns();
         let slot = active.slot(known, writer, now_ns);
-        writer.wait(slot, now_ns);
+        let due = writer.is_cpu_due(slot, now_ns);
+        if writer.wait(slot, now_ns) && due {
+            writer.book_cpu(slot, cpu::read());
+        }
         ticket = Some(Ticket {
             gil,
             generation: active.generation,

@@ -17,8 +17,10 @@ mod object;
 mod python;
 
 mod active;
+mod cpu;
 mod current;
 mod discover;
+mod errno;
 mod frames;
 mod gils;
 mod hooks;

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use gilprof_code::{CodeLayout, FrameLayout};
+use gilprof_core::CpuReading;
 use gilprof_region::{Clock, Reading, Recording, Region, Slot, StackPlan, Writer};
 
 use crate::active::{self, Active};
@@ -13,7 +14,7 @@ use crate::frames::Stacks;
 use crate::gils::{self, TABLE};
 use crate::module::Module;
 use crate::python::{Attached, Python};
-use crate::{calibrate, code_layout, cost, current, fork, frame_layout, hooks, patch};
+use crate::{calibrate, code_layout, cost, cpu, current, fork, frame_layout, hooks, patch};
 
 /// Excludes those who start and stop from each other. Behind a pointer, so
 /// that the child of a fork can leave a locked one behind.
@@ -49,6 +50,19 @@ pub struct KnownThread {
     pub native_id: u32,
     /// Its name.
     pub name: String,
+    /// What the system says of its time on a CPU before the recording, if it does.
+    pub counted: Option<CpuReading>,
+}
+
+impl KnownThread {
+    /// A thread of whose time on a CPU nothing is known yet.
+    pub fn new(native_id: u32, name: impl Into<String>) -> Self {
+        KnownThread {
+            native_id,
+            name: name.into(),
+            counted: None,
+        }
+    }
 }
 
 /// What to record, and where to.
@@ -85,6 +99,7 @@ pub fn start(python: &Python, setup: &Setup<'_>) -> Result<(), Error> {
     fork::prepare();
     // Before the GIL is taken: this runs for some tens of microseconds.
     cost::event_cost_ps(setup.clock);
+    cost::reading_cost_ps(setup.clock);
     python.attached(|attached| start_attached(python, attached, setup))
 }
 
@@ -152,12 +167,18 @@ fn open(attached: &Attached<'_>, python: &Python, setup: &Setup<'_>, cond: usize
         started_unix_ns: unix_ns(),
         switch_interval_ns: interval_us * 1_000,
         event_cost_ps: cost::event_cost_ps(setup.clock),
+        reading_cost_ps: cost::reading_cost_ps(setup.clock),
         python: python.version(),
     };
     setup.region.start(&recording);
     let stacks = prepare_stacks(attached, python, setup, cond);
     for thread in setup.threads {
-        setup.region.adopt(thread.native_id, now_ns, &thread.name);
+        let KnownThread {
+            native_id,
+            name,
+            counted,
+        } = thread;
+        setup.region.adopt(*native_id, now_ns, name, *counted);
     }
     begin_with_holder(setup.region, generation, now_ns);
     if let Some(cell) = setup.region.gil(0) {
@@ -235,6 +256,7 @@ fn begin_with_holder(region: &Region, generation: u32, now_ns: u64) {
     let slot = writer.admit(native_id, now_ns).unwrap_or(Slot::NONE);
     current::set_slot(generation, slot);
     writer.acquire(slot, now_ns);
+    writer.book_cpu(slot, cpu::read());
     writer.cell().leave();
 }
 

@@ -11,7 +11,7 @@ mod sums;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use gilprof_core::{EventKind, Gil, Thread};
+use gilprof_core::{CpuReading, EventKind, Gil, Thread};
 
 use crate::clock::Clock;
 use crate::gil::GilCell;
@@ -19,7 +19,7 @@ use crate::region::Region;
 use crate::ring::{Cursor, Next};
 use crate::sync::{Ordering, Ordering::Relaxed, fence};
 use crate::thread::{Slot, state};
-use rows::{derive_first, gil_row, thread_row};
+use rows::{derive_first, gil_row, thread_row, unread};
 use sums::{GilSums, Sums};
 
 /// How often a pass is repeated before the cut is taken as it is.
@@ -48,6 +48,23 @@ pub struct Cut {
     pub consistent: bool,
     /// Takes and releases that did not alternate.
     pub anomalies: u64,
+    /// How many readings of CPU clocks are in the sums.
+    pub cpu_readings: u64,
+    /// What threads that are away from the GIL have done since their last reading.
+    pub unread: Vec<Unread>,
+}
+
+/// What a detached thread's row lacks of its CPU time: it has touched no GIL since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// The place of its row in [`Cut::threads`].
+    pub row: usize,
+    /// Its last reading.
+    pub last: CpuReading,
+    /// Time since then that it had the GIL.
+    pub holding_ns: u64,
+    /// Time since then that it did not want the GIL.
+    pub detached_ns: u64,
 }
 
 /// A GIL's sequence number and head before a pass.
@@ -207,22 +224,27 @@ impl<'r> Pass<'r> {
             }
         }
         let pid = self.region.header().pid.load(Relaxed);
-        let threads: Vec<Thread> = self
+        let (threads, read): (Vec<Thread>, Vec<&Sums>) = self
             .threads
             .iter()
             .filter_map(|(&slot, sums)| {
                 let cell = self.region.thread(Slot(slot))?;
-                Some(thread_row(cell, *sums, &closed, slot, at_ns, pid))
+                Some((thread_row(cell, *sums, &closed, slot, at_ns, pid), sums))
             })
-            .collect();
+            .unzip();
         let mut gils: Vec<Gil> = (0..)
             .zip(&self.gils)
             .zip(&closed)
             .map(|((index, (cell, _)), sums)| gil_row(cell, sums, index, pid))
             .collect();
         derive_first(&mut gils, &threads);
+        let rows = threads.iter().zip(&read).enumerate();
+        let unread = rows.filter_map(|(row, (thread, sums))| unread(row, thread, sums));
+        let counted = read.iter().map(|sums| sums.cpu.stretches);
         Cut {
             at_ns,
+            cpu_readings: counted.fold(0, u64::saturating_add),
+            unread: unread.collect(),
             posted: marks.iter().map(|mark| mark.posted).collect(),
             threads,
             gils,

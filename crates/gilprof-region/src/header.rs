@@ -6,7 +6,7 @@ use crate::sync::{AtomicU32, AtomicU64};
 /// "gilprof" and a byte that text files do not have.
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"gilprof\x01");
 /// Changes whenever the meaning of any byte of a region changes.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 
 /// The most thread slots a region can have.
 pub const MAX_THREADS: u32 = 4096;
@@ -80,6 +80,8 @@ pub struct Header {
     pub(crate) switch_interval_ns: AtomicU64,
     /// What booking one event costs, in thousandths of a nanosecond.
     pub(crate) event_cost_ps: AtomicU64,
+    /// What reading a thread's CPU clock costs, in the same.
+    pub(crate) reading_cost_ps: AtomicU64,
     /// (major << 16) | (minor << 8) | patch.
     pub(crate) python: AtomicU32,
 

@@ -38,6 +38,7 @@ mod name;
 mod recording;
 mod region;
 
+mod cpu;
 mod due;
 mod gil;
 mod hist;
@@ -56,7 +57,7 @@ mod held;
 mod reading;
 
 pub use clock::Clock;
-pub use cut::Cut;
+pub use cut::{Cut, Unread};
 pub use error::Error;
 pub use gil::GilCell;
 pub use header::{CODE_LAYOUT_WORDS, FRAME_LAYOUT_WORDS, GILS, Header, MAX_THREADS, Phase};

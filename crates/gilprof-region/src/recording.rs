@@ -21,6 +21,8 @@ pub struct Recording {
     pub switch_interval_ns: u64,
     /// What booking one event costs, in picoseconds; 0 where not measured.
     pub event_cost_ps: u64,
+    /// What reading a thread's CPU clock costs, in the same.
+    pub reading_cost_ps: u64,
     /// The interpreter's version: major, minor, patch.
     pub python: [u8; 3],
 }
@@ -74,6 +76,9 @@ impl Region {
             .switch_interval_ns
             .store(recording.switch_interval_ns, Relaxed);
         header.event_cost_ps.store(recording.event_cost_ps, Relaxed);
+        header
+            .reading_cost_ps
+            .store(recording.reading_cost_ps, Relaxed);
         header
             .python
             .store(major << 16 | minor << 8 | patch, Relaxed);
@@ -154,6 +159,7 @@ impl Region {
             started_unix_ns: header.started_unix_ns.load(Relaxed),
             switch_interval_ns: header.switch_interval_ns.load(Relaxed),
             event_cost_ps: header.event_cost_ps.load(Relaxed),
+            reading_cost_ps: header.reading_cost_ps.load(Relaxed),
             python: [(python >> 16) as u8, (python >> 8) as u8, python as u8],
         }
     }

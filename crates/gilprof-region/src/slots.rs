@@ -1,7 +1,7 @@
 //! Threads come and go: finding a slot for a new one, closing the books of an
 //! ended one, folding it into its group when its slot is needed.
 
-use gilprof_core::EventKind;
+use gilprof_core::{CpuReading, EventKind};
 
 use crate::header::NAMED_GROUPS;
 use crate::name::pattern;
@@ -12,11 +12,21 @@ use crate::writer::Writer;
 
 impl Region {
     /// Gives a slot to a thread that was there before the recording began.
-    /// Only before any writer is at work.
-    pub fn adopt(&self, native_id: u32, now_ns: u64, name: &str) -> Option<Slot> {
+    /// `counted` is what the system said of it then, if it did. Only before any
+    /// writer is at work.
+    pub fn adopt(
+        &self,
+        native_id: u32,
+        now_ns: u64,
+        name: &str,
+        counted: Option<CpuReading>,
+    ) -> Option<Slot> {
         let slot = self.claim()?;
         let thread = self.thread(slot)?;
         self.enrol(thread, native_id, now_ns);
+        if counted.is_some() {
+            thread.book_cpu(counted, now_ns);
+        }
         thread.adopted.store(1, Relaxed);
         thread.name.write(name.bytes());
         self.header().adopted_left.fetch_add(1, Relaxed);
@@ -58,6 +68,19 @@ impl Region {
                 let state = thread.state.load(Relaxed);
                 thread.name.is_empty() && !matches!(state, state::FREE | state::ENDED)
             })
+            .map(ThreadCell::native_id)
+            .collect()
+    }
+
+    /// The threads that were there when the recording began and have done nothing since,
+    /// by their native ids.
+    pub fn untouched(&self) -> Vec<u32> {
+        if self.header().adopted_left.load(Relaxed) == 0 {
+            return Vec::new();
+        }
+        self.slots()
+            .filter_map(|slot| self.thread(slot))
+            .filter(|thread| thread.adopted.load(Relaxed) == 1)
             .map(ThreadCell::native_id)
             .collect()
     }
@@ -104,9 +127,10 @@ impl Region {
     }
 
     /// Notes that the thread in `slot` has ended; the next event of the GIL it
-    /// used last books it. Called by that thread, with no lock held.
+    /// used last books it, with the last reading of its CPU clock. Called by that
+    /// thread, with no lock held.
     // Must not allocate.
-    pub fn note_end(&self, slot: Slot, now_ns: u64) {
+    pub fn note_end(&self, slot: Slot, now_ns: u64, counted: Option<CpuReading>) {
         let Some(thread) = self.thread(slot) else {
             return;
         };
@@ -114,6 +138,7 @@ impl Region {
             return;
         };
         thread.end_ns.store(now_ns, Relaxed);
+        thread.note_cpu_at_end(counted);
         // The release half pairs with the acquire swap in `book_ended`.
         let pushed = gil.ended_inbox.fetch_update(AcqRel, Relaxed, |first| {
             thread.next.store(first, Relaxed);
@@ -199,6 +224,7 @@ impl Writer<'_> {
         }
         let end = thread.since_ns.load(Relaxed);
         thread.end_ns.store(end, Relaxed);
+        thread.book_cpu_at_end(end);
         self.post(EventKind::ThreadEnd, thread.id(), end, slot, 0);
     }
 

@@ -1,5 +1,6 @@
 //! One thread's exact sums, in place.
 
+use crate::cpu::CpuCell;
 use crate::due::Due;
 use crate::hist::{HistCell, add};
 use crate::name::NameCell;
@@ -46,8 +47,9 @@ pub struct ThreadCell {
     pub(crate) gil: AtomicU32,
     pub(crate) since_ns: AtomicU64,
     pub(crate) holding_ns: AtomicU64,
-    pub(crate) waiting_ns: AtomicU64,
     pub(crate) detached_ns: AtomicU64,
+    /// From when on an event reads the thread's CPU clock.
+    pub(crate) cpu_due_ns: AtomicU64,
     pub(crate) acquisitions: AtomicU64,
     /// The switch wait since its last event: when it began, or 0 where there was
     /// none, and when it ended, or 0 while it lasts. The thread itself writes
@@ -60,6 +62,7 @@ pub struct ThreadCell {
 
     pub(crate) caused_due: Due,
     pub(crate) waiting_due: Due,
+    pub(crate) waiting_ns: AtomicU64,
     pub(crate) handoff_ns: AtomicU64,
     pub(crate) caused_ns: AtomicU64,
     pub(crate) contended: AtomicU64,
@@ -79,6 +82,7 @@ pub struct ThreadCell {
     /// Set at start for a thread that was there and has done nothing since.
     pub(crate) adopted: AtomicU32,
     pub(crate) name: NameCell,
+    pub(crate) cpu: CpuCell,
 
     pub(crate) hold: HistCell,
     pub(crate) wait: HistCell,
@@ -132,6 +136,11 @@ impl ThreadCell {
     #[inline(always)]
     pub(crate) fn is_calm(&self) -> bool {
         self.state.load(Relaxed) == state::DETACHED && !self.has_switch_wait()
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_holding(&self) -> bool {
+        self.state.load(Relaxed) == state::HOLDING
     }
 
     pub(crate) fn is_waiting(&self) -> bool {
@@ -242,8 +251,10 @@ impl ThreadCell {
             &self.free_at_wait_ns,
             &self.born_ns,
             &self.end_ns,
+            &self.cpu_due_ns,
         ];
-        for cell in others.into_iter().chain(self.sums()) {
+        let cells = others.into_iter().chain(self.sums());
+        for cell in cells.chain(self.cpu.marks()) {
             cell.store(0, Relaxed);
         }
         for cell in [
@@ -261,7 +272,7 @@ impl ThreadCell {
     /// Adds this ended thread to the group `into`, and empties the cell.
     // Must not allocate.
     pub(crate) fn drain_into(&self, into: &ThreadCell) {
-        for (from, to) in self.sums().into_iter().zip(into.sums()) {
+        for (from, to) in self.sums().zip(into.sums()) {
             add(to, from.load(Relaxed));
         }
         let lifetime = self.end_ns.load(Relaxed) - self.born_ns.load(Relaxed);
@@ -273,8 +284,8 @@ impl ThreadCell {
         self.clear();
     }
 
-    fn sums(&self) -> [&AtomicU64; 10] {
-        [
+    fn sums(&self) -> impl Iterator<Item = &AtomicU64> {
+        let states = [
             &self.holding_ns,
             &self.waiting_ns,
             &self.detached_ns,
@@ -285,6 +296,7 @@ impl ThreadCell {
             &self.waits,
             &self.drop_requests,
             &self.switch_wait_ns,
-        ]
+        ];
+        states.into_iter().chain(self.cpu.sums())
     }
 }

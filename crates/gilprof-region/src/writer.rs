@@ -3,7 +3,7 @@
 //! Every function here runs inside a hook, under the mutex of the GIL it
 //! books for. Nothing allocates, locks or formats.
 
-use gilprof_core::{Event, EventKind, FLAG_REQUESTED};
+use gilprof_core::{CpuReading, Event, EventKind, FLAG_REQUESTED};
 
 use crate::gil::{GilCell, NOBODY, STRANGER};
 use crate::hist::add;
@@ -63,14 +63,14 @@ impl<'r> Writer<'r> {
         self.cell.holder.store(NOBODY, Relaxed);
     }
 
-    /// The thread begins to wait, unless it waits already.
+    /// The thread begins to wait; false if it waits already, or has no slot.
     #[inline]
-    pub fn wait(&self, slot: Slot, now_ns: u64) {
+    pub fn wait(&self, slot: Slot, now_ns: u64) -> bool {
         let Some(thread) = self.region.thread(slot) else {
-            return;
+            return false;
         };
         if thread.is_waiting() {
-            return;
+            return false;
         }
         let now = self.tick(now_ns);
         self.settle(thread, slot, now);
@@ -88,6 +88,7 @@ impl<'r> Writer<'r> {
             self.cell.waiters_max.store(waiters, Relaxed);
         }
         self.post(EventKind::Wait, thread.id(), now, slot, 0);
+        true
     }
 
     /// A waiting thread's wait timed out and it asks for the GIL.
@@ -128,8 +129,9 @@ impl<'r> Writer<'r> {
     }
 
     /// [`Writer::acquire`] where nothing else has to be done with it: nobody
-    /// waits, the thread did not either, and no stack is due. Says whether that was so; if not,
-    /// nothing was done. It makes no call, which is worth some nanoseconds.
+    /// waits, the thread did not either, no stack is due, and its CPU clock need not
+    /// be read. Says whether that was so; if not, nothing was done. It makes no call,
+    /// which is worth some nanoseconds.
     #[inline(always)]
     pub fn acquire_if_calm(&self, slot: Slot, now_ns: u64) -> bool {
         let Some(thread) = self.region.thread(slot) else {
@@ -141,7 +143,7 @@ impl<'r> Writer<'r> {
         let since = thread.since_ns.load(Relaxed);
         let now = now_ns.max(self.cell.turned_ns.load(Relaxed)).max(since);
         let detached = thread.detached_ns.load(Relaxed) + (now - since);
-        if thread.detached_due.is_passed(detached) {
+        if thread.detached_due.is_passed(detached) || thread.is_cpu_due_after_absence(now) {
             return false;
         }
         self.take(thread, slot, now);
@@ -236,7 +238,7 @@ impl<'r> Writer<'r> {
         let turned = self.cell.turned_ns.load(Relaxed);
         let now = now_ns.max(turned);
         let holding = thread.holding_ns.load(Relaxed) + (now - turned);
-        if !self.cell.is_calm() || thread.hold_due.is_passed(holding) {
+        if !self.cell.is_calm() || thread.hold_due.is_passed(holding) || thread.is_cpu_due(now) {
             return false;
         }
         self.give_up(slot, now);
@@ -287,6 +289,27 @@ impl<'r> Writer<'r> {
         add(&self.cell.caused_ns, cost);
         if let Some(thread) = self.region.thread(slot) {
             add(&thread.caused_ns, cost);
+        }
+    }
+
+    /// Whether the thread's CPU clock is to be read with an event at this time, and the
+    /// reading booked after it ([`Writer::book_cpu`]).
+    // Must not allocate.
+    #[inline]
+    pub fn is_cpu_due(&self, slot: Slot, now_ns: u64) -> bool {
+        let thread = self.region.thread(slot);
+        thread.is_some_and(|thread| match thread.is_holding() {
+            true => thread.is_cpu_due(now_ns),
+            false => thread.is_cpu_due_after_absence(now_ns),
+        })
+    }
+
+    /// Books what the calling thread's CPU clock says, right after an event of that
+    /// thread. `None`: the system does not tell.
+    // Must not allocate.
+    pub fn book_cpu(&self, slot: Slot, counted: Option<CpuReading>) {
+        if let Some(thread) = self.region.thread(slot) {
+            thread.book_cpu(counted, thread.since_ns.load(Relaxed));
         }
     }
 

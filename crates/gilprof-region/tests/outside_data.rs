@@ -31,7 +31,7 @@ fn bytes() -> Vec<u8> {
         let now = 100 * u64::from(thread);
         writer.acquire(slot, now + 30);
         writer.release(now + 40);
-        region.note_end(slot, now + 50);
+        region.note_end(slot, now + 50, None);
     }
     writer.cell().leave();
     std::fs::read(format!("/proc/self/fd/{}", file.as_raw_fd())).unwrap()
@@ -70,7 +70,7 @@ fn another_version_is_refused_by_its_number() {
     let mut bytes = bytes();
     bytes[8] = 77;
     let error = open(&bytes).unwrap_err().to_string();
-    assert_eq!(error, "not a gilprof region: version is 77, expected 2");
+    assert_eq!(error, "not a gilprof region: version is 77, expected 3");
 }
 
 #[test]

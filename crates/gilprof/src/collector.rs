@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use gilprof_core::{Charges, Ended, EventKind, Ledger, Mode, Profile, ProfileParts};
 use gilprof_region::{Cursor, Cut, Next, Recording, Region};
 
+use crate::on_cpu::OnCpu;
 use crate::pace::Pace;
 use crate::stacks::Stacks;
 
@@ -24,6 +25,8 @@ pub(crate) struct Collector {
     dropped: u64,
     /// CPU time that reading has cost this process.
     pub(crate) reading_ns: u64,
+    /// What Linux knows of threads that no hook sees.
+    pub(crate) on_cpu: OnCpu,
 }
 
 impl Default for Collector {
@@ -38,6 +41,7 @@ impl Default for Collector {
             events: 0,
             dropped: 0,
             reading_ns: 0,
+            on_cpu: OnCpu::default(),
         }
     }
 }
@@ -114,7 +118,7 @@ impl Collector {
         // Little is left to do between the cut and its position.
         self.drain(region);
         let recording = region.recording();
-        let cut = Cut::take(region, &recording.clock, end.map(|(at_ns, _)| at_ns));
+        let mut cut = Cut::take(region, &recording.clock, end.map(|(at_ns, _)| at_ns));
         for (gil, &posted) in (0..).zip(&cut.posted) {
             self.drain_gil(region, gil, Some(posted));
         }
@@ -122,6 +126,7 @@ impl Collector {
         let ledgers = self.ledgers.iter();
         let charges: Vec<Charges> = ledgers.map(|l| l.charges_at(cut.at_ns)).collect();
         let ended = end.map_or(Ended::Running, |(_, ended)| ended);
+        self.on_cpu.complete(&mut cut, region, ended);
         let parts = self.assemble(region, &recording, cut, charges, ended);
         Profile::assemble(ProfileParts {
             frames,
@@ -157,7 +162,8 @@ impl Collector {
             switch_interval_ns: recording.switch_interval_ns,
             events,
             dropped: self.dropped,
-            overhead_ns: self.overhead_ns(recording, events),
+            overhead_ns: self.overhead_ns(recording, events, cut.cpu_readings),
+            cpu_source: self.on_cpu.source(),
             unaccounted_threads: region.unaccounted_threads().into(),
             ended_how,
             stacks_missing: Some(region.stacks_missing()).filter(|text| !text.is_empty()),
@@ -176,9 +182,12 @@ impl Collector {
     }
 
     /// What the hooks cost, as measured at the start, and what reading cost.
-    fn overhead_ns(&self, recording: &Recording, events: u64) -> Option<u64> {
+    fn overhead_ns(&self, recording: &Recording, events: u64, readings: u64) -> Option<u64> {
         let event_ps = Some(recording.event_cost_ps).filter(|&cost| cost != 0)?;
-        Some(events.saturating_mul(event_ps) / 1_000 + self.reading_ns)
+        let events_ps = events.saturating_mul(event_ps);
+        let readings_ps = readings.saturating_mul(recording.reading_cost_ps);
+        let hooks_ns = events_ps.saturating_add(readings_ps) / 1_000;
+        Some(hooks_ns.saturating_add(self.reading_ns))
     }
 }
 

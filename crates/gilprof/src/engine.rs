@@ -187,6 +187,10 @@ impl Engine {
     pub(crate) fn before_fork(&self) {
         if let Some(running) = &mut lock(&self.state).running {
             running.reader = None;
+            // The child is to inherit no files of ours.
+            if let Some(followed) = &running.followed {
+                lock(followed).pause();
+            }
         }
     }
 
@@ -216,12 +220,13 @@ impl State {
         threads: &[KnownThread],
         shared: bool,
     ) -> Result<(), Error> {
+        let threads: Vec<KnownThread> = threads.iter().map(counted).collect();
         let setup = Setup {
             region,
             clock: options.clock(),
             shared,
             stack_every_ns: options.stacks_ns,
-            threads,
+            threads: &threads,
         };
         if let Err(error) = gilprof_probe::start(python()?, &setup) {
             if !shared {
@@ -243,6 +248,15 @@ impl State {
         if region.clear().is_ok() {
             self.spare = Some((region.sizes(), region));
         }
+    }
+}
+
+/// The thread, with its time on a CPU so far.
+fn counted(thread: &KnownThread) -> KnownThread {
+    let counted = gilprof_os::reading(std::process::id(), thread.native_id);
+    KnownThread {
+        counted,
+        ..thread.clone()
     }
 }
 

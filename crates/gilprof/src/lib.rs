@@ -18,6 +18,7 @@ mod collector;
 mod culprit;
 mod glimpses;
 mod names;
+mod on_cpu;
 mod signals;
 mod stacks;
 

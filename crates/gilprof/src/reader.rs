@@ -36,9 +36,18 @@ impl Followed {
         }
     }
 
+    pub(crate) fn pause(&mut self) {
+        self.collector.on_cpu.pause();
+    }
+
     pub(crate) fn profile(&mut self, end: Option<(u64, Ended)>) -> Profile {
         names::from_kernel(self.region);
         self.collector.profile(self.region, end)
+    }
+
+    /// Follows the threads that no hook sees.
+    fn watch(&mut self) {
+        self.collector.on_cpu.follow(self.region);
     }
 
     /// The last profile; subscribers get their last window.
@@ -123,6 +132,7 @@ impl Drop for Reader {
 }
 
 fn run(region: &Region, followed: &Mutex<Followed>, stopped: &AtomicBool) {
+    lock(followed).watch();
     for turn in 0_u64.. {
         // A call that the dynamic linker was resolving while the hooks were
         // installed ends within the first few turns and undoes one of them.

@@ -77,10 +77,7 @@ impl Builder {
     /// its name: it is in the profile even if it never touches the GIL.
     #[must_use]
     pub fn known_thread(mut self, native_id: u32, name: impl Into<String>) -> Self {
-        self.known.push(KnownThread {
-            native_id,
-            name: name.into(),
-        });
+        self.known.push(KnownThread::new(native_id, name));
         self
     }
 

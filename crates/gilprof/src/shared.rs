@@ -66,10 +66,13 @@ impl Listener {
         Some(self.region.recording().pid).filter(|&pid| pid != 0)
     }
 
-    /// Names the threads that have not named themselves; only while they live.
-    pub fn name_threads(&self) {
+    /// Asks the kernel what no hook sees: names of threads that have not named
+    /// themselves, and the CPU time of those that do not touch the GIL. Only while
+    /// they live.
+    pub fn look_at_threads(&mut self) {
         if matches!(self.region.phase(), Ok(Phase::Running)) {
             names::from_kernel(&self.region);
+            self.collector.on_cpu.follow(&self.region);
         }
     }
 

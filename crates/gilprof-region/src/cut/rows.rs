@@ -2,6 +2,7 @@
 
 use gilprof_core::{Distribution, Gil, State, Thread};
 
+use super::Unread;
 use super::sums::{GilSums, Sums};
 use crate::gil::GilCell;
 use crate::thread::{ThreadCell, state};
@@ -53,6 +54,7 @@ pub(super) fn thread_row(
     if gil.holder == slot.wrapping_add(1) {
         thread.caused_ns = thread.caused_ns.saturating_add(gil.hold_cost_ns);
     }
+    let cpu = sums.cpu;
     let lifetime_ns = match (state, thread.group_lifetime_ns) {
         (State::Ended, 0) => sums.since_ns.saturating_sub(thread.born_ns),
         (State::Ended, group) => group,
@@ -77,11 +79,29 @@ pub(super) fn thread_row(
         waits: thread.waits,
         drop_requests: thread.drop_requests,
         switch_wait_ns: thread.switch_wait_ns,
+        cpu_ns: cpu.known(cpu.cpu_ns),
+        holding_cpu_ns: cpu.known(cpu.holding_cpu_ns),
+        holding_preempted_ns: cpu.known(cpu.holding_preempted_ns),
+        holding_blocked_ns: cpu.known(cpu.holding_blocked_ns),
+        detached_cpu_ns: cpu.known(cpu.detached_cpu_ns),
+        voluntary_switches: cpu.known(cpu.voluntary),
+        involuntary_switches: cpu.known(cpu.involuntary),
         state,
         hold: cell.hold.read_with(sums.thread.holding_ns),
         wait: cell.wait.read(),
         handoff: cell.handoff.read(),
     }
+}
+
+/// What the row of a detached thread lacks of its CPU time.
+pub(super) fn unread(row: usize, thread: &Thread, sums: &Sums) -> Option<Unread> {
+    let last = sums.last.filter(|_| thread.state == State::Detached)?;
+    Some(Unread {
+        row,
+        last: last.counted,
+        holding_ns: thread.holding_ns.saturating_sub(last.holding_ns),
+        detached_ns: thread.detached_ns.saturating_sub(last.detached_ns),
+    })
 }
 
 /// A GIL's row.

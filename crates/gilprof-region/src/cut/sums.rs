@@ -1,5 +1,6 @@
 //! The scalars of a cell, as they were read.
 
+use crate::cpu::{CpuCell, LastReading};
 use crate::gil::{GilCell, NOBODY};
 use crate::sync::Ordering::Relaxed;
 use crate::thread::ThreadCell;
@@ -12,6 +13,42 @@ pub(super) struct Sums {
     /// The part of its detached time that no event has booked as a switch wait.
     pub(super) switch_open_ns: u64,
     pub(super) thread: ThreadSums,
+    pub(super) cpu: CpuSums,
+    /// The last reading of its CPU clock.
+    pub(super) last: Option<LastReading>,
+}
+
+/// The sums of readings, in the order of `CpuCell`.
+#[derive(Clone, Copy, Default)]
+pub(super) struct CpuSums {
+    pub(super) stretches: u64,
+    pub(super) cpu_ns: u64,
+    pub(super) holding_cpu_ns: u64,
+    pub(super) holding_preempted_ns: u64,
+    pub(super) holding_blocked_ns: u64,
+    pub(super) detached_cpu_ns: u64,
+    pub(super) voluntary: u64,
+    pub(super) involuntary: u64,
+}
+
+impl CpuSums {
+    fn read(cell: &CpuCell) -> Self {
+        CpuSums {
+            stretches: cell.stretches.load(Relaxed),
+            cpu_ns: cell.cpu_ns.load(Relaxed),
+            holding_cpu_ns: cell.holding_cpu_ns.load(Relaxed),
+            holding_preempted_ns: cell.holding_preempted_ns.load(Relaxed),
+            holding_blocked_ns: cell.holding_blocked_ns.load(Relaxed),
+            detached_cpu_ns: cell.detached_cpu_ns.load(Relaxed),
+            voluntary: cell.voluntary.load(Relaxed),
+            involuntary: cell.involuntary.load(Relaxed),
+        }
+    }
+
+    /// `None` before the first stretch.
+    pub(super) fn known(&self, sum: u64) -> Option<u64> {
+        (self.stretches > 0).then_some(sum)
+    }
 }
 
 /// The sums proper, in the order of [`ThreadCell`].
@@ -59,6 +96,8 @@ impl Sums {
                 group_lifetime_ns: cell.group_lifetime_ns.load(Relaxed),
                 members: cell.members.load(Relaxed),
             },
+            cpu: CpuSums::read(&cell.cpu),
+            last: cell.last_cpu_reading(),
         }
     }
 }

@@ -1,0 +1,28 @@
+//! What Linux knows of threads: how long they were on a CPU.
+//!
+//! For threads that do not touch the GIL, so that no hook sees them, of this process or
+//! of another one. A [`Watch`] keeps a counter of the kernel's for each of them
+//! (perf_event_open, task-clock); where that is refused it reads `/proc`, and where that
+//! is not there either, it says why.
+//!
+//! How often a thread gave its CPU up or lost it is always from `/proc`: the kernel's
+//! counter of context switches does not tell the two apart.
+//!
+//! ```
+//! use gilprof_os::{CpuSource, Watch};
+//!
+//! let pid = std::process::id();
+//! let mut watch = Watch::new(pid);
+//! watch.follow(&[pid]);
+//! if !matches!(watch.source(), CpuSource::None(_)) {
+//!     assert!(watch.reading(pid).is_some());
+//! }
+//! ```
+
+mod counter;
+mod proc;
+mod watch;
+
+pub use gilprof_core::{CpuReading, CpuSource};
+pub use proc::{cpu_ns, reading};
+pub use watch::Watch;
