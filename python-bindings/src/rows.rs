@@ -48,6 +48,22 @@ pub(crate) struct Thread {
     drop_requests: u64,
     /// The part of waiting_ns spent after a release until another had taken the GIL.
     switch_wait_ns: u64,
+    /// Time it was on a CPU, up to the last reading of its CPU clock. This and what
+    /// follows is None where not known.
+    cpu_ns: Option<u64>,
+    /// The part of holding_ns that was on a CPU. With the preempted and the blocked part
+    /// it comes to holding_ns up to the last reading: the rest is younger.
+    holding_cpu_ns: Option<u64>,
+    /// The part of holding_ns in which it was ready to run and had no CPU.
+    holding_preempted_ns: Option<u64>,
+    /// The part of holding_ns in which it waited for something else than a CPU.
+    holding_blocked_ns: Option<u64>,
+    /// The part of detached_ns that was on a CPU; it was blocked for the rest.
+    detached_cpu_ns: Option<u64>,
+    /// How often it gave its CPU up, to wait for something.
+    voluntary_switches: Option<u64>,
+    /// How often its CPU was taken away.
+    involuntary_switches: Option<u64>,
     /// Its state when the profile was taken.
     state: &'static str,
     /// Durations of its holds that have ended.
@@ -79,6 +95,13 @@ impl Thread {
             waits: row.waits,
             drop_requests: row.drop_requests,
             switch_wait_ns: row.switch_wait_ns,
+            cpu_ns: row.cpu_ns,
+            holding_cpu_ns: row.holding_cpu_ns,
+            holding_preempted_ns: row.holding_preempted_ns,
+            holding_blocked_ns: row.holding_blocked_ns,
+            detached_cpu_ns: row.detached_cpu_ns,
+            voluntary_switches: row.voluntary_switches,
+            involuntary_switches: row.involuntary_switches,
             state: row.state.as_str(),
             hold: Distribution::new(py, &row.hold)?,
             wait: Distribution::new(py, &row.wait)?,

@@ -9,6 +9,11 @@ def assert_balanced(profile):
     for thread in profile.threads:
         parts = thread.holding_ns + thread.waiting_ns + thread.detached_ns
         assert parts == thread.lifetime_ns, thread
+        if thread.cpu_ns is not None:
+            held = thread.holding_cpu_ns + thread.holding_preempted_ns + thread.holding_blocked_ns
+            assert held <= thread.holding_ns
+            assert thread.detached_cpu_ns <= thread.detached_ns
+            assert thread.holding_cpu_ns + thread.detached_cpu_ns <= thread.cpu_ns
     waiting = sum(thread.waiting_ns for thread in profile.threads)
     handoff = sum(thread.handoff_ns for thread in profile.threads)
     blamed = sum(row.waiting_ns for row in profile.blame)

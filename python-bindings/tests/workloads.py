@@ -42,10 +42,16 @@ def sleeping(count=5):
     return together(*[(f"sleep-{i}", sleep) for i in range(count)])
 
 
+def schedstat(native_id=None):
+    """Time a thread, or this one, was on a CPU, and time it could have been."""
+    with open(f"/proc/self/task/{native_id or threading.get_native_id()}/schedstat") as file:
+        on_cpu, queueing, _slices = map(int, file.read().split())
+    return on_cpu, queueing
+
+
 def queueing_for_a_cpu_ns():
     """Time this thread could have run, had a CPU been free."""
-    with open(f"/proc/self/task/{threading.get_native_id()}/schedstat") as file:
-        return int(file.read().split()[1])
+    return schedstat()[1]
 
 
 def one_long_hold(milliseconds=200, truth=None):

@@ -7,6 +7,7 @@ mod holds;
 mod honesty;
 mod labels;
 mod latencies;
+mod on_cpu;
 mod sites;
 mod threads;
 mod verdict;
@@ -24,6 +25,7 @@ pub(crate) fn document(profile: &Profile) -> Document {
     let sections = [
         Some(verdict),
         threads::threads(profile, &labels),
+        on_cpu::on_cpu(profile, &labels),
         latencies::latencies(profile, &labels),
         gils::gils(profile),
         blame::blame(profile, &labels),
