@@ -48,11 +48,11 @@ def pair_function():
     return function
 
 
-def recorded(profiled, work):
+def recorded(profiled, work, **options):
     """The result of `work`, done with or without a recording."""
     if not profiled:
         return work()
-    gilprof.start()
+    gilprof.start(**options)
     try:
         return work()
     finally:
@@ -66,13 +66,18 @@ def pair():
         # Short runs: most of them end before the thread loses its CPU.
         return statistics.median(release_and_acquire(2_500) for _ in range(40))
 
-    def measure(profiled):
+    def with_stacks(profiled):
         return recorded(profiled, typical_ns)
 
-    pairs = alternated(measure, ROUNDS)
+    def without_stacks(profiled):
+        return recorded(profiled, typical_ns, stacks="off")
+
+    pairs = alternated(with_stacks, ROUNDS)
     bare = statistics.median(without for without, _ in pairs)
-    what = f"release+acquire pair (bare: {bare:.0f} ns)"
-    return [Row(what, "ns", differences(pairs), 25)]
+    return [
+        Row(f"release+acquire pair (bare: {bare:.0f} ns)", "ns", differences(pairs), 25),
+        Row("  with stacks off", "ns", differences(alternated(without_stacks, ROUNDS))),
+    ]
 
 
 def whole_program(work, budget):
@@ -81,9 +86,13 @@ def whole_program(work, budget):
     both = alternated(lambda profiled: recorded(profiled, lambda: timed(work)), PROGRAM_ROUNDS)
     wall = [(without[0], with_it[0]) for without, with_it in both]
     cpu = [(without[1], with_it[1]) for without, with_it in both]
+    off = alternated(
+        lambda profiled: recorded(profiled, lambda: timed(work), stacks="off"), PROGRAM_ROUNDS
+    )
     return [
         Row(f"{name}, wall time", "%", ratios(wall), budget),
         Row(f"{name}, CPU time", "%", ratios(cpu)),
+        Row("  wall time with stacks off", "%", ratios([(a[0], b[0]) for a, b in off])),
     ]
 
 
