@@ -38,7 +38,7 @@ pub(crate) fn honesty(profile: &Profile) -> Section {
 
 fn mode(mode: Mode) -> &'static str {
     match mode {
-        Mode::Exact => "exact: every acquire, wait and release was seen, nothing sampled",
+        Mode::Exact => "exact: every acquire, wait and release was seen",
     }
 }
 
