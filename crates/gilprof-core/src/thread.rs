@@ -121,6 +121,9 @@ impl Thread {
     /// A reading of the CPU clock covers time before the earlier row that no reading had
     /// covered then: what does not fit into the difference is left out, of the parts of
     /// holding in proportion.
+    ///
+    /// What was read of the thread while it was away is less sure than its own reading
+    /// at its return, which may find less: the parts, not their sum, are right then.
     fn subtract_on_cpu(&mut self, earlier: &Self) {
         let less = |own: &mut Option<u64>, old: Option<u64>| {
             *own = own.map(|own| own.saturating_sub(old.unwrap_or(0)));
@@ -143,6 +146,9 @@ impl Thread {
         ] {
             *part = part.map(|part| scaled(part, held, covered));
         }
+        let on_cpu = [self.holding_cpu_ns, self.detached_cpu_ns];
+        let parts = on_cpu.into_iter().flatten().fold(0, u64::saturating_add);
+        self.cpu_ns = self.cpu_ns.map(|own| own.max(parts));
     }
 
     /// Adds what was read of it since its last reading, while it was away from the GIL.
@@ -248,6 +254,25 @@ mod tests {
         later.subtract(&earlier);
         assert_eq!((later.cpu_ns, later.holding_cpu_ns), (Some(70), Some(0)));
         assert_eq!(later.detached_cpu_ns, Some(40));
+    }
+
+    #[test]
+    fn a_difference_has_no_more_on_cpu_in_its_parts_than_in_all() {
+        let row = |holding_ns, cpu_ns, detached_cpu_ns| Thread {
+            lifetime_ns: holding_ns + 100,
+            holding_ns,
+            detached_ns: 100,
+            cpu_ns: Some(cpu_ns),
+            holding_cpu_ns: Some(holding_ns),
+            detached_cpu_ns: Some(detached_cpu_ns),
+            ..Thread::default()
+        };
+        // What was read of its absence had some of the hold that came after it.
+        let earlier = row(0, 80, 80);
+        let mut later = row(50, 60, 10);
+        later.subtract(&earlier);
+        assert_eq!((later.holding_cpu_ns, later.cpu_ns), (Some(50), Some(50)));
+        assert_eq!(later.detached_cpu_ns, Some(0));
     }
 
     #[test]
