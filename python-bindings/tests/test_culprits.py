@@ -140,10 +140,9 @@ def test_blame_is_on_the_culprits_line(culprit):
 
 
 def test_of_a_deep_recursion_the_innermost_frames_are_kept():
-    sites = blamed(profile_of(recurse, 1.0))
-    deep = [site for site in sites if len(site.stack) > 50]
-    assert deep
-    assert {frame.function for site in deep for frame in site.stack} == {"descend"}
+    stacks = [site.stack for site in blamed(profile_of(recurse, 1.0))]
+    assert max(len(stack) for stack in stacks) == 59
+    assert any({frame.function for frame in stack} == {"descend"} for stack in stacks)
 
 
 @pytest.mark.parametrize("culprit", RELEASE, ids=lambda culprit: culprit.__name__)
