@@ -27,12 +27,12 @@ impl ProcessMemory {
     pub fn own() -> Self {
         ProcessMemory::of(std::process::id())
     }
-}
 
-impl Memory for ProcessMemory {
-    fn read(&self, address: u64, into: &mut [u8]) -> bool {
+    /// Fills `into` as far as it can be read, and says how far: up to the first
+    /// page that cannot. Allocates nothing.
+    pub fn read_some(&self, address: u64, into: &mut [u8]) -> usize {
         let Ok(address) = usize::try_from(address) else {
-            return false;
+            return 0;
         };
         let local = libc::iovec {
             iov_base: into.as_mut_ptr().cast(),
@@ -45,7 +45,13 @@ impl Memory for ProcessMemory {
         // SAFETY: `local` is all of `into`, which is writable for the time of
         // the call; the kernel checks whether `remote` can be read.
         let read = unsafe { libc::process_vm_readv(self.pid, &local, 1, &remote, 1, 0) };
-        usize::try_from(read) == Ok(into.len())
+        usize::try_from(read).unwrap_or(0)
+    }
+}
+
+impl Memory for ProcessMemory {
+    fn read(&self, address: u64, into: &mut [u8]) -> bool {
+        self.read_some(address, into) == into.len()
     }
 }
 

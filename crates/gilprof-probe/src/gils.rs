@@ -10,6 +10,7 @@ use std::sync::atomic::{
     Ordering::{Relaxed, SeqCst},
 };
 
+use gilprof_code::{Memory, ProcessMemory};
 use gilprof_region::{GILS, GilCell, Slot};
 
 use crate::errno;
@@ -195,24 +196,15 @@ pub(crate) struct Candidate {
 impl Candidate {
     /// `None` where the memory cannot be read.
     pub(crate) fn read(cond: usize) -> Option<Self> {
-        let mut words = [0_usize; INTERVAL / 8];
-        let local = libc::iovec {
-            iov_base: words.as_mut_ptr().cast(),
-            iov_len: size_of_val(&words),
-        };
-        let remote = libc::iovec {
-            iov_base: cond.checked_sub(INTERVAL)? as *mut _,
-            iov_len: size_of_val(&words),
-        };
-        let own = std::process::id() as libc::pid_t;
-        let read = errno::kept(|| {
-            // SAFETY: the local part is `words`; the kernel checks the other one.
-            unsafe { libc::process_vm_readv(own, &local, 1, &remote, 1, 0) }
-        });
-        (read == size_of_val(&words) as isize).then_some(Candidate {
-            interval_us: words[0] as u64,
-            last_holder: words[(INTERVAL - LAST_HOLDER) / 8],
-            locked: words[(INTERVAL - LOCKED) / 8] as i32,
+        let start = cond.checked_sub(INTERVAL)? as u64;
+        let mut bytes = [0; INTERVAL];
+        let read = errno::kept(|| ProcessMemory::own().read(start, &mut bytes));
+        let words = bytes.as_chunks().0;
+        let word = |before: usize| usize::from_ne_bytes(words[(INTERVAL - before) / 8]);
+        read.then(|| Candidate {
+            interval_us: word(INTERVAL) as u64,
+            last_holder: word(LAST_HOLDER),
+            locked: word(LOCKED) as i32,
         })
     }
 

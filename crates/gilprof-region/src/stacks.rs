@@ -34,7 +34,6 @@ struct StackCell([AtomicU64; HEAD_WORDS + FRAMES]);
 pub struct StackTable {
     /// How many stacks were ever posted.
     head: AtomicU64,
-    codes_used: AtomicU64,
     /// Frames whose code object found no room.
     codes_refused: AtomicU64,
     codes: [AtomicU64; CODES],
@@ -107,13 +106,13 @@ impl StackTable {
                 0 => {
                     // Pairs with the acquire load in `code`.
                     place.store(address, Ordering::Release);
-                    self.bump(&self.codes_used);
                     return Some((index as u32, true));
                 }
                 _ => (),
             }
         }
-        self.bump(&self.codes_refused);
+        let refused = self.codes_refused.load(Ordering::Relaxed);
+        self.codes_refused.store(refused + 1, Ordering::Relaxed);
         None
     }
 
@@ -122,10 +121,6 @@ impl StackTable {
         // Pairs with the release store in `intern`.
         let known = |index: &usize| self.codes[*index].load(Ordering::Acquire) == address;
         places(address).find(known).map(|index| index as u32)
-    }
-
-    fn bump(&self, counter: &AtomicU64) {
-        counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 
     /// The address of the code object with this number.

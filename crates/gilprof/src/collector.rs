@@ -122,17 +122,11 @@ impl Collector {
         for (gil, &posted) in (0..).zip(&cut.posted) {
             self.drain_gil(region, gil, Some(posted));
         }
-        let (frames, sites) = self.stacks.sites(region);
         let ledgers = self.ledgers.iter();
         let charges: Vec<Charges> = ledgers.map(|l| l.charges_at(cut.at_ns)).collect();
         let ended = end.map_or(Ended::Running, |(_, ended)| ended);
         self.on_cpu.complete(&mut cut, region, ended);
-        let parts = self.assemble(region, &recording, cut, charges, ended);
-        Profile::assemble(ProfileParts {
-            frames,
-            sites,
-            ..parts
-        })
+        self.assemble(region, &recording, cut, charges, ended)
     }
 
     fn assemble(
@@ -142,9 +136,10 @@ impl Collector {
         cut: Cut,
         charges: Vec<Charges>,
         ended_how: Ended,
-    ) -> ProfileParts {
+    ) -> Profile {
         let [major, minor, patch] = recording.python;
         let events: u64 = cut.posted.iter().sum();
+        let (frames, sites) = self.stacks.sites(region);
         let mut parts = ProfileParts {
             recording: format!(
                 "{}-{}-{}",
@@ -168,6 +163,8 @@ impl Collector {
             ended_how,
             stacks_missing: Some(region.stacks_missing()).filter(|text| !text.is_empty()),
             stacks_lost: self.stacks.lost(),
+            frames,
+            sites,
             notes: notes(region, &cut),
             ..ProfileParts::default()
         };
@@ -178,7 +175,7 @@ impl Collector {
         }
         parts.threads = cut.threads;
         parts.gils = cut.gils;
-        parts
+        Profile::assemble(parts)
     }
 
     /// What the hooks cost, as measured at the start, and what reading cost.

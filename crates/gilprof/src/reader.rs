@@ -141,9 +141,7 @@ fn run(region: &Region, followed: &Mutex<Followed>, stopped: &AtomicBool) {
             && let Err(_unverified) = gilprof_probe::verify()
         {}
         let pause = lock(followed).turn();
-        if stopped.load(SeqCst) {
-            return;
-        }
+        // Who stops rings until this thread has ended.
         region.await_bell(pause);
         if stopped.load(SeqCst) {
             return;
