@@ -2,6 +2,7 @@
 
 use crate::error::Unreadable;
 use crate::memory::Memory;
+use crate::nearby::Nearby;
 
 /// How many words a layout takes in a region.
 pub const FRAME_WORDS: usize = 9;
@@ -130,9 +131,17 @@ impl FrameLayout {
     }
 
     /// Reads the frames of a thread state, the innermost first, at most `limit`;
-    /// `None` where something could not be read. A thread that runs may change
-    /// them meanwhile: then what is read may be nonsense, but reading it ends.
-    pub fn frames(&self, memory: &impl Memory, state: u64, limit: usize) -> Option<Vec<FrameAt>> {
+    /// `None` where something could not be read. What is `known` to be a code object
+    /// is not looked at. A thread that runs may change its frames meanwhile: then
+    /// what is read may be nonsense, but reading it ends.
+    pub fn frames(
+        &self,
+        memory: &impl Memory,
+        state: u64,
+        limit: usize,
+        known: impl Fn(u64) -> bool,
+    ) -> Option<Vec<FrameAt>> {
+        let nearby = Nearby::new(memory);
         let mut frames = Vec::new();
         let mut next = self.innermost(memory, state)?;
         let mut last_code = 0;
@@ -141,9 +150,9 @@ impl FrameLayout {
             if next == 0 || frames.len() >= limit {
                 break;
             }
-            let frame = Words::read(memory, next, self.bytes()?)?;
+            let frame = Words::read(&nearby, next, self.bytes()?)?;
             let code = frame.word(self.code)? & !TAGS;
-            if code == last_code || self.is_code(memory, code)? {
+            if code == last_code || known(code) || self.is_code(memory, code)? {
                 last_code = code;
                 let raw = frame.half(self.instruction)?;
                 frames.push(FrameAt {

@@ -27,6 +27,7 @@ mod error;
 mod layout;
 
 mod memory;
+mod nearby;
 #[allow(unsafe_code, reason = "a system call reads the memory")]
 mod process;
 

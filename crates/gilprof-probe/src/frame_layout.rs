@@ -257,7 +257,8 @@ fn indices(frames: &[Vec<usize>; 3], known: &[FrameAt]) -> Vec<(usize, Instructi
 /// for C, which have one code object in common or none.
 fn prove(layout: FrameLayout, state: usize, known: &[FrameAt]) -> Option<FrameLayout> {
     let walked = |layout: &FrameLayout| {
-        layout.frames(&ProcessMemory::own(), state as u64, known.len() + DEPTH)
+        let limit = known.len() + DEPTH;
+        layout.frames(&ProcessMemory::own(), state as u64, limit, |_| false)
     };
     let all = walked(&layout)?;
     // The first that is not known, if there is one, stands for C.

@@ -8,6 +8,7 @@ use gilprof_region::{Cursor, Cut, Next, Recording, Region};
 
 use crate::on_cpu::OnCpu;
 use crate::pace::Pace;
+use crate::signals::thread_cpu_ns;
 use crate::stacks::Stacks;
 
 /// A reader of one region.
@@ -18,6 +19,8 @@ pub(crate) struct Collector {
     due: Instant,
     /// How long after the last look the holder is to be looked at again.
     look_again: Option<Duration>,
+    /// What this thread's CPU clock said when it last looked and did nothing else.
+    looked_at_cpu_ns: Option<u64>,
     cursors: Vec<Cursor>,
     ledgers: Vec<Ledger>,
     stacks: Stacks,
@@ -35,6 +38,7 @@ impl Default for Collector {
             pace: Pace::new(),
             due: Instant::now(),
             look_again: None,
+            looked_at_cpu_ns: None,
             cursors: Vec::new(),
             ledgers: Vec::new(),
             stacks: Stacks::default(),
@@ -51,6 +55,11 @@ impl Collector {
     /// long the caller may wait before the next time.
     pub(crate) fn turn(&mut self, region: &Region) -> Duration {
         let now = Instant::now();
+        let cpu_ns = thread_cpu_ns();
+        if let Some(before_ns) = self.looked_at_cpu_ns.take() {
+            let cost_ns = cpu_ns.saturating_sub(before_ns);
+            self.stacks.look_cost(Duration::from_nanos(cost_ns));
+        }
         if now < self.due && self.look_again.is_none() {
             // The bell has rung.
             self.stacks.was_asked_for();
@@ -59,6 +68,8 @@ impl Collector {
         if now >= self.due {
             let events = self.drain(region);
             self.due = now + self.pace.pause(events, region.sizes().relaxed_batch());
+        } else {
+            self.looked_at_cpu_ns = Some(cpu_ns);
         }
         let left = self.due.saturating_duration_since(now);
         self.look_again.map_or(left, |look| look.min(left))

@@ -15,6 +15,8 @@ const WAITED_FOR: Duration = Duration::from_millis(1);
 /// And while nobody does, but somebody lately had to ask for the GIL.
 const LATELY: Duration = Duration::from_millis(3);
 const LATELY_ENDS: Duration = Duration::from_millis(200);
+/// What looking may cost: one part in so many of a core, on average.
+const AFFORDED: u32 = 100;
 /// How often frames that changed while they were read are read again.
 const TRIES: usize = 3;
 /// From `cond` to the last holder's thread state (pycore_gil.h, 3.9 to 3.13).
@@ -39,6 +41,8 @@ pub(crate) struct Culprit {
     /// The hold that was looked at last, and when.
     last: (u64, u64),
     asked_for: Option<Instant>,
+    /// What a look costs lately, the way there and back included.
+    cost: Duration,
     seed: u64,
 }
 
@@ -52,6 +56,7 @@ impl Culprit {
             last_holder: plan.gil_address.checked_sub(LAST_HOLDER)?,
             last: (0, 0),
             asked_for: None,
+            cost: Duration::ZERO,
             seed: plan.gil_address,
         })
     }
@@ -59,6 +64,11 @@ impl Culprit {
     /// A waiter had to ask for the GIL: it is worth to look again soon.
     pub(crate) fn was_asked_for(&mut self) {
         self.asked_for = Some(Instant::now());
+    }
+
+    /// The last look cost this thread so much, from one sleep to the next.
+    pub(crate) fn has_cost(&mut self, cost: Duration) {
+        self.cost = (7 * self.cost + cost.min(WAITED_FOR)) / 8;
     }
 
     /// The holder's frames, if somebody waits for it; and how long to wait before
@@ -96,22 +106,25 @@ impl Culprit {
 
     /// The holder's frames, if they stood still while it went on holding.
     fn frames(&self, region: &Region, held: Held) -> Option<Vec<FrameAt>> {
-        let first = self.read()?;
-        let second = self.read()?;
+        let first = self.read(region)?;
+        let second = self.read(region)?;
         let goes_on = region
             .held(0)
             .is_some_and(|now| (now.thread, now.began_ns) == (held.thread, held.began_ns));
         (goes_on && same(&first, &second)).then_some(second)
     }
 
-    fn read(&self) -> Option<Vec<FrameAt>> {
+    fn read(&self, region: &Region) -> Option<Vec<FrameAt>> {
         let state = self.memory.word(self.last_holder)?;
-        self.layout.frames(&self.memory, state, FRAMES)
+        // Those in the table are kept alive.
+        let known = |code| region.stacks().find(code).is_some();
+        self.layout.frames(&self.memory, state, FRAMES, known)
     }
 
-    /// A random time with this mean: what recurs in the program is not met in
-    /// step.
+    /// A random time with this mean, or one that can be afforded: what recurs in
+    /// the program is not met in step.
     fn about(&mut self, mean: Duration) -> Duration {
+        let mean = mean.max(AFFORDED * self.cost);
         // Xorshift64 (G. Marsaglia, 2003).
         self.seed ^= self.seed << 13;
         self.seed ^= self.seed >> 7;

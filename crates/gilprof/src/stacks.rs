@@ -89,6 +89,13 @@ impl Stacks {
         pause
     }
 
+    /// What the last look cost this thread.
+    pub(crate) fn look_cost(&mut self, cost: Duration) {
+        if let Some(culprit) = &mut self.culprit {
+            culprit.has_cost(cost);
+        }
+    }
+
     /// A waiter had to ask for the GIL.
     pub(crate) fn was_asked_for(&mut self) {
         if let Some(culprit) = &mut self.culprit {
