@@ -108,6 +108,21 @@ def thread_churn():
     return whole_program(workloads.thread_churn, 1)
 
 
+def thread_storm():
+    """What a start and end of a thread costs more; of a program that does nothing else."""
+
+    def microseconds(profiled):
+        wall, _ = recorded(profiled, lambda: timed(workloads.thread_storm))
+        return wall / workloads.STORM_THREADS * 1e6
+
+    pairs = alternated(microseconds, ROUNDS)
+    bare = statistics.median(without for without, _ in pairs)
+    return [
+        Row(f"thread storm, a thread (bare: {bare:.0f} us)", "us", differences(pairs)),
+        Row("  of its wall time", "%", ratios(pairs)),
+    ]
+
+
 def handoff_storm():
     return whole_program(workloads.handoff_storm, 5)
 
@@ -245,6 +260,7 @@ BENCHES = [
     cpu_threads,
     io_threads,
     thread_churn,
+    thread_storm,
     handoff_storm,
     import_time,
     idle,

@@ -51,8 +51,17 @@ def io_threads():
 
 
 def thread_churn():
-    """Many threads that live for a moment, four at a time."""
-    for _ in range(500):
+    """A thread for each piece of work of a fraction of a millisecond."""
+    for _ in range(80):
+        together([lambda: count(10_000)] * 4)
+
+
+STORM_THREADS = 2_000
+
+
+def thread_storm():
+    """Nothing but starts and ends of threads, four at a time."""
+    for _ in range(STORM_THREADS // 4):
         together([lambda: count(100)] * 4)
 
 

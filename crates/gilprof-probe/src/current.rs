@@ -87,7 +87,10 @@ unsafe extern "C" fn thread_ends(value: *mut c_void) {
         let slot = decode(value);
         if (value >> 32) as u32 == active.generation && slot != Slot::NONE {
             let now_ns = active.clock.now_ns();
-            active.region.note_end(slot, now_ns, cpu::read());
+            // A thread that lived for a moment does not pay for another reading.
+            let due = active.region.is_cpu_due_at_end(slot, now_ns);
+            let counted = due.then(cpu::read).flatten();
+            active.region.note_end(slot, now_ns, counted);
         }
     });
 }

@@ -13,7 +13,7 @@
 use std::ffi::c_int;
 use std::sync::atomic::Ordering::Relaxed;
 
-use gilprof_region::{Moment, Slot};
+use gilprof_region::{Moment, Slot, Writer};
 use libc::{pthread_cond_t, pthread_condattr_t, pthread_mutex_t, timespec};
 
 use crate::active::{book, outside};
@@ -130,7 +130,7 @@ fn acquired(gil: u32) {
         let due = writer.is_cpu_due(slot, now_ns);
         let weights = writer.acquire(slot, now_ns);
         if due {
-            writer.book_cpu(slot, cpu::read());
+            read_cpu(writer, slot);
         }
         if gil == 0 && weights.is_due() {
             active.take_stack(slot, Moment::Acquire, weights);
@@ -146,12 +146,20 @@ fn released(gil: u32) {
         let due = own.filter(|&slot| writer.is_cpu_due(slot, now_ns));
         let (slot, weights) = writer.release(now_ns);
         if let Some(own) = due {
-            writer.book_cpu(own, cpu::read());
+            read_cpu(writer, own);
         }
         if gil == 0 && weights.is_due() {
             active.take_stack(slot, Moment::Release, weights);
         }
     });
+}
+
+fn read_cpu(writer: &Writer<'_>, slot: Slot) {
+    let counted = match writer.has_read_cpu(slot) {
+        true => cpu::read(),
+        false => cpu::read_first(),
+    };
+    writer.book_cpu(slot, counted);
 }
 
 /// What a wait must know when it ends.
@@ -188,7 +196,7 @@ fn begins_to_wait(cond: usize, mutex: usize) -> Option<Ticket> {
         let slot = active.slot(known, writer, now_ns);
         let due = writer.is_cpu_due(slot, now_ns);
         if writer.wait(slot, now_ns) && due {
-            writer.book_cpu(slot, cpu::read());
+            read_cpu(writer, slot);
         }
         ticket = Some(Ticket {
             gil,

@@ -12,6 +12,9 @@ pub struct HistCell {
     /// The smallest duration + 1, so that zero means "none yet".
     min_plus_1: AtomicU64,
     max_ns: AtomicU64,
+    /// A bit for each bucket that is not zero, for the writer: there are many
+    /// buckets, and most of them are never used.
+    used: [AtomicU64; BUCKETS.div_ceil(64)],
     buckets: [AtomicU64; BUCKETS],
 }
 
@@ -40,8 +43,64 @@ impl HistCell {
         if value_ns > self.max_ns.load(Relaxed) {
             self.max_ns.store(value_ns, Relaxed);
         }
-        if let Some(count) = self.buckets.get(bucket_of(value_ns)) {
-            add(count, 1);
+        let index = bucket_of(value_ns);
+        if let Some(bucket) = self.buckets.get(index) {
+            let count = bucket.load(Relaxed);
+            if count == 0 {
+                self.use_bucket(index);
+            }
+            bucket.store(count.wrapping_add(1), Relaxed);
+        }
+    }
+
+    #[inline(always)]
+    fn use_bucket(&self, index: usize) {
+        let word = &self.used[index / 64];
+        word.store(word.load(Relaxed) | 1 << (index % 64), Relaxed);
+    }
+
+    /// Adds this histogram to `into` and empties it.
+    // Must not allocate.
+    pub(crate) fn drain_into(&self, into: &HistCell) {
+        if self.min_plus_1.load(Relaxed) == 0 {
+            return;
+        }
+        into.widen(self.min_plus_1.load(Relaxed), self.max_ns.load(Relaxed));
+        add(&into.total_ns, self.total_ns.load(Relaxed));
+        for word in 0..self.used.len() {
+            self.drain_word(into, word);
+        }
+        self.total_ns.store(0, Relaxed);
+        self.min_plus_1.store(0, Relaxed);
+        self.max_ns.store(0, Relaxed);
+    }
+
+    #[inline]
+    fn drain_word(&self, into: &HistCell, word: usize) {
+        let mut left = self.used[word].load(Relaxed);
+        if left == 0 {
+            return;
+        }
+        let known = &into.used[word];
+        known.store(known.load(Relaxed) | left, Relaxed);
+        self.used[word].store(0, Relaxed);
+        while left != 0 {
+            let index = word * 64 + left.trailing_zeros() as usize;
+            left &= left - 1;
+            if let (Some(from), Some(to)) = (self.buckets.get(index), into.buckets.get(index)) {
+                add(to, from.load(Relaxed));
+                from.store(0, Relaxed);
+            }
+        }
+    }
+
+    fn widen(&self, min_plus_1: u64, max_ns: u64) {
+        let own = self.min_plus_1.load(Relaxed);
+        if min_plus_1.wrapping_sub(1) < own.wrapping_sub(1) {
+            self.min_plus_1.store(min_plus_1, Relaxed);
+        }
+        if max_ns > self.max_ns.load(Relaxed) {
+            self.max_ns.store(max_ns, Relaxed);
         }
     }
 
@@ -53,37 +112,6 @@ impl HistCell {
             return 1..=0;
         }
         bucket_of(min - 1)..=bucket_of(self.max_ns.load(Relaxed))
-    }
-
-    /// Adds this histogram to `into` and empties it.
-    // Must not allocate.
-    pub(crate) fn drain_into(&self, into: &HistCell) {
-        let touched = self.touched();
-        if touched.is_empty() {
-            return;
-        }
-        into.widen(self.min_plus_1.load(Relaxed), self.max_ns.load(Relaxed));
-        add(&into.total_ns, self.total_ns.load(Relaxed));
-        for index in touched {
-            let count = self.buckets[index].load(Relaxed);
-            if count != 0 {
-                add(&into.buckets[index], count);
-                self.buckets[index].store(0, Relaxed);
-            }
-        }
-        self.total_ns.store(0, Relaxed);
-        self.min_plus_1.store(0, Relaxed);
-        self.max_ns.store(0, Relaxed);
-    }
-
-    fn widen(&self, min_plus_1: u64, max_ns: u64) {
-        let own = self.min_plus_1.load(Relaxed);
-        if min_plus_1.wrapping_sub(1) < own.wrapping_sub(1) {
-            self.min_plus_1.store(min_plus_1, Relaxed);
-        }
-        if max_ns > self.max_ns.load(Relaxed) {
-            self.max_ns.store(max_ns, Relaxed);
-        }
     }
 
     /// What was recorded so far. While a writer is at work its newest values
@@ -104,5 +132,30 @@ impl HistCell {
             .collect();
         let min_ns = self.min_plus_1.load(Relaxed).saturating_sub(1);
         Distribution::from_parts(total_ns, min_ns, self.max_ns.load(Relaxed), buckets)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn empty() -> HistCell {
+        // SAFETY: atomics only, for which all zero is a value.
+        unsafe { std::mem::zeroed() }
+    }
+
+    #[test]
+    fn what_is_drained_is_in_the_other_and_the_cell_is_as_new() {
+        let values = [0, 1, 127, 5_000, 5_001, 77_000_000, u64::MAX];
+        let (cell, into, witness) = (empty(), empty(), empty());
+        for round in 0..3 {
+            for &value in &values {
+                cell.record(value / (round + 1));
+                witness.record(value / (round + 1));
+            }
+            cell.drain_into(&into);
+            assert_eq!(cell.read(), Distribution::empty());
+        }
+        assert_eq!(into.read(), witness.read());
     }
 }

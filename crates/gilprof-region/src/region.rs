@@ -57,9 +57,9 @@ impl Sizes {
         })
     }
 
-    /// How many ended threads of a GIL keep rows of their own: a quarter of all.
+    /// How many ended threads of a GIL keep rows of their own: an eighth of all.
     pub(crate) fn ended_rows(self) -> u32 {
-        self.threads.div_ceil(4)
+        self.threads.div_ceil(8)
     }
 
     /// How many events a reader may let come together without a hurry: half of

@@ -126,9 +126,16 @@ impl Region {
         Some(slot)
     }
 
+    /// Whether the CPU clock of a thread is to be read at its end.
+    // Must not allocate.
+    pub fn is_cpu_due_at_end(&self, slot: Slot, now_ns: u64) -> bool {
+        let thread = self.thread(slot);
+        thread.is_some_and(|thread| thread.is_cpu_due(now_ns))
+    }
+
     /// Notes that the thread in `slot` has ended; the next event of the GIL it
-    /// used last books it, with the last reading of its CPU clock. Called by that
-    /// thread, with no lock held.
+    /// used last books it, with the last reading of its CPU clock, if there was one.
+    /// Called by that thread, with no lock held.
     // Must not allocate.
     pub fn note_end(&self, slot: Slot, now_ns: u64, counted: Option<CpuReading>) {
         let Some(thread) = self.thread(slot) else {

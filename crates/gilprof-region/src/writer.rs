@@ -304,6 +304,13 @@ impl<'r> Writer<'r> {
         })
     }
 
+    /// Whether the thread's CPU clock was read before.
+    // Must not allocate.
+    pub fn has_read_cpu(&self, slot: Slot) -> bool {
+        let thread = self.region.thread(slot);
+        thread.is_some_and(|thread| thread.last_cpu_reading().is_some())
+    }
+
     /// Books what the calling thread's CPU clock says, right after an event of that
     /// thread. `None`: the system does not tell.
     // Must not allocate.

@@ -21,8 +21,8 @@ pub enum ClockChoice {
 /// How to record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// How many threads can have sums of their own at a time: 1 to 4096. Up to a
-    /// quarter of them are threads that have ended; older ones share a row with
+    /// How many threads can have sums of their own at a time: 1 to 4096. Up to an
+    /// eighth of them are threads that have ended; older ones share a row with
     /// those of the same name but for its digits.
     pub threads: u64,
     /// How many events the ring holds: a power of two, 1024 to 67108864.
