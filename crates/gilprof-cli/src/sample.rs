@@ -54,6 +54,7 @@ fn frame(function: &str, file: &str, line: u32) -> Frame {
         function: function.into(),
         file: file.into(),
         line,
+        ..Frame::default()
     }
 }
 

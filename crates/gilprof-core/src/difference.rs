@@ -1,6 +1,6 @@
 //! What happened between two profiles of one recording.
 
-mod sites;
+mod samples;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,6 +9,8 @@ use crate::error::Error;
 use crate::pattern::pattern;
 use crate::profile::{Profile, ProfileParts};
 use crate::thread::Thread;
+
+use samples::Added;
 
 /// Name of the group that ended threads go to when there are too many names.
 const OTHERS: &str = "(others)";
@@ -124,12 +126,13 @@ fn subtract(
     let row_of = |id: u64| folded.get(&id).copied().unwrap_or(id);
     let begin = later.start_ns.saturating_add(earlier.wall_ns);
     earlier.history.rename(row_of);
-    let (frames, sites) = sites::less(&mut later, &mut earlier, row_of);
+    let added = Added::between(&mut later, &mut earlier, row_of);
     let blame = blame(later.blame, &earlier.blame, row_of);
     let named: BTreeSet<u64> = blame
         .iter()
         .flat_map(|row| [row.waiter, row.holder])
-        .chain(sites.iter().map(|site| site.thread))
+        .chain(added.sites.iter().map(|site| site.thread))
+        .chain(added.blocked.iter().map(|row| row.thread))
         .collect();
     let mut holds = later.holds;
     holds.retain(|hold| hold.start_ns.saturating_add(hold.duration_ns) > begin);
@@ -155,10 +158,13 @@ fn subtract(
         blame,
         holds,
         history: later.history.since(earlier.history, begin),
-        frames,
-        sites,
+        frames: added.frames,
+        sites: added.sites,
+        blocked: added.blocked,
         stacks_missing: later.stacks_missing.or(earlier.stacks_missing),
         stacks_lost: later.stacks_lost.saturating_sub(earlier.stacks_lost),
+        native_missing: later.native_missing.or(earlier.native_missing),
+        blocked_missing: later.blocked_missing.or(earlier.blocked_missing),
         ..later
     }
 }

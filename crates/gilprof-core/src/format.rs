@@ -7,6 +7,7 @@ use serde::Deserialize;
 use crate::error::Error;
 use crate::history::{FIRST_SLICE_NS, History, SLICES_MAX};
 use crate::profile::{Profile, ProfileParts};
+use crate::state::State;
 use crate::thread::Thread;
 
 /// No sum of a real recording reaches this: 36 years of one thread.
@@ -77,6 +78,7 @@ fn check(parts: &ProfileParts) -> Result<(), Error> {
         small(row.duration_ns, || place("duration_ns"))?;
     }
     sites(parts, &threads)?;
+    blocked(parts, &threads)?;
     small(parts.start_ns, || "start_ns".into())?;
     small(parts.wall_ns, || "wall_ns".into())?;
     history(&parts.history)
@@ -133,23 +135,43 @@ fn gils(parts: &ProfileParts) -> Result<BTreeSet<u64>, Error> {
 }
 
 fn sites(parts: &ProfileParts, threads: &BTreeSet<u64>) -> Result<(), Error> {
-    let frames = parts.frames.len();
     for (at, row) in parts.sites.iter().enumerate() {
-        known(
-            threads,
-            row.thread,
-            || format!("sites[{at}].thread"),
-            "thread",
-        )?;
-        small(row.weight_ns, || format!("sites[{at}].weight_ns"))?;
-        let strange = row.stack.iter().position(|&index| index as usize >= frames);
-        if let Some(depth) = strange {
-            let place = format!("sites[{at}].stack[{depth}]");
-            let index = row.stack[depth];
-            return Err(Error::invalid(place, index, "which is no frame of it"));
-        }
+        let place = |field| format!("sites[{at}].{field}");
+        known(threads, row.thread, || place("thread"), "thread")?;
+        small(row.weight_ns, || place("weight_ns"))?;
+        stack(parts, &row.stack, || place("stack"))?;
+        stack(parts, &row.native, || place("native"))?;
     }
     Ok(())
+}
+
+fn blocked(parts: &ProfileParts, threads: &BTreeSet<u64>) -> Result<(), Error> {
+    for (at, row) in parts.blocked.iter().enumerate() {
+        let place = |field| format!("blocked[{at}].{field}");
+        known(threads, row.thread, || place("thread"), "thread")?;
+        if !matches!(row.state, State::Holding | State::Detached) {
+            let reason = "which is neither holding nor detached";
+            return Err(Error::invalid(place("state"), row.state, reason));
+        }
+        small(row.weight_ns, || place("weight_ns"))?;
+        stack(parts, &row.native, || place("native"))?;
+    }
+    Ok(())
+}
+
+fn stack(parts: &ProfileParts, stack: &[u32], place: impl Fn() -> String) -> Result<(), Error> {
+    let frames = parts.frames.len();
+    match stack.iter().position(|&index| index as usize >= frames) {
+        None => Ok(()),
+        Some(depth) => {
+            let place = format!("{}[{depth}]", place());
+            Err(Error::invalid(
+                place,
+                stack[depth],
+                "which is no frame of it",
+            ))
+        }
+    }
 }
 
 fn history(history: &History) -> Result<(), Error> {

@@ -8,13 +8,18 @@ use serde::{Deserialize, Serialize};
 /// A line of a function that was being executed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Frame {
-    /// Qualified name of the function, as in `Pool.run.<locals>.work`.
+    /// Qualified name of the function, as in `Pool.run.<locals>.work`; of a native one
+    /// its symbol, as in `list_sort`.
     pub function: String,
     /// The file it is in, as Python names it; `<string>` and the like where there is
-    /// no file.
+    /// no file. Of a native function the name of its module, without folders, as in
+    /// `libpython3.12.so.1.0`.
     pub file: String,
     /// The line in that file; 0 where not known.
     pub line: u32,
+    /// Whether it is native code, not Python.
+    #[serde(default)]
+    pub native: bool,
 }
 
 impl Frame {
@@ -107,6 +112,7 @@ mod tests {
             function: "f".into(),
             file: file.into(),
             line,
+            native: false,
         }
     }
 

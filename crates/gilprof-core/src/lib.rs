@@ -6,7 +6,7 @@
 //!
 //! Modules follow the data: an [`Event`] says what happened to a thread, a
 //! [`Distribution`] counts durations, rows ([`Thread`], [`Gil`], [`Blame`], [`Hold`],
-//! [`History`], [`Site`]) hold sums, a [`Ledger`] folds events into rows, and a
+//! [`History`], [`Site`], [`Blocked`]) hold sums, a [`Ledger`] folds events into rows, and a
 //! [`Profile`] holds the rows.
 #![forbid(unsafe_code)]
 
@@ -16,11 +16,13 @@ mod bucket;
 mod distribution;
 
 mod blame;
+mod blocked;
 mod frame;
 mod gil;
 mod history;
 mod hold;
 mod on_cpu;
+mod sampled;
 mod site;
 mod state;
 mod thread;
@@ -47,6 +49,7 @@ pub use bucket::{BUCKETS, SUB_BITS, bucket_bounds, bucket_of};
 pub use distribution::Distribution;
 
 pub use blame::Blame;
+pub use blocked::{Blocked, BlockedOn};
 pub use frame::Frame;
 pub use gil::Gil;
 pub use history::{FIRST_SLICE_NS, History, SLICES_MAX, Slice, SliceBlame, SliceThread};

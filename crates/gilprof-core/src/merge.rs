@@ -7,7 +7,7 @@ use crate::frame::FrameTable;
 use crate::history::History;
 use crate::on_cpu::CpuSource;
 use crate::profile::{Clock, Ended, Profile, ProfileParts};
-use crate::site::{Site, renumbered};
+use crate::sampled::Sampled;
 
 /// How many holds a merged profile keeps.
 const HOLDS: usize = 32;
@@ -21,8 +21,8 @@ impl Profile {
     /// new ids, in the given order; counts and losses add up; `wall_ns` reaches from
     /// the first start to the last end, and holds begin on that clock.
     ///
-    /// Stacks that no profile has are missing for the same reasons; those that some
-    /// lack are told by a note.
+    /// Stacks, native functions and what blocked the threads, where no profile has them,
+    /// are missing for the same reasons; what some lack is told by a note.
     ///
     /// The histories are left out, which a note says: their clocks differ. What the
     /// profiles do not agree on is empty (`pid` 0), or listed (`python`).
@@ -77,8 +77,10 @@ fn head(profiles: &[Profile], start: u64) -> ProfileParts {
         ended_how: ended(profiles),
         notes: notes(profiles),
         history: History::default(),
-        stacks_missing: stacks_missing(profiles),
+        stacks_missing: missing(profiles, Profile::stacks_missing),
         stacks_lost: sum(Profile::stacks_lost),
+        native_missing: missing(profiles, Profile::native_missing),
+        blocked_missing: missing(profiles, Profile::blocked_missing),
         ..ProfileParts::default()
     }
 }
@@ -117,29 +119,46 @@ fn notes(profiles: &[Profile]) -> Vec<String> {
             notes.push(note.clone());
         }
     }
-    notes.extend(partial_stacks(profiles));
+    notes.extend(partial(profiles, "stacks", Profile::stacks_missing));
+    notes.extend(partial(
+        profiles,
+        "native functions",
+        Profile::native_missing,
+    ));
+    let blocked = "what blocked the threads";
+    notes.extend(partial(profiles, blocked, Profile::blocked_missing));
     if !notes.iter().any(|note| note == NO_HISTORY) {
         notes.push(NO_HISTORY.into());
     }
     notes
 }
 
-/// Why none of them has stacks.
-fn stacks_missing(profiles: &[Profile]) -> Option<String> {
-    let reasons: Option<Vec<&str>> = profiles.iter().map(Profile::stacks_missing).collect();
+/// Why none of them has what this is the reason for.
+fn missing(profiles: &[Profile], reason: fn(&Profile) -> Option<&str>) -> Option<String> {
+    let reasons: Option<Vec<&str>> = profiles.iter().map(reason).collect();
     reasons.map(|reasons| listed(reasons.into_iter()))
 }
 
-/// Which of them have none, where others have.
-fn partial_stacks(profiles: &[Profile]) -> Vec<String> {
-    if stacks_missing(profiles).is_some() {
+/// Which of them lack it, where others have it.
+fn partial(profiles: &[Profile], what: &str, reason: fn(&Profile) -> Option<&str>) -> Vec<String> {
+    if missing(profiles, reason).is_some() {
         return Vec::new();
     }
     let lacking = profiles.iter().filter_map(|one| {
-        let reason = one.stacks_missing()?;
-        Some(format!("stacks of recording {}: {reason}", one.recording()))
+        let reason = reason(one)?;
+        Some(format!("{what} of recording {}: {reason}", one.recording()))
     });
     lacking.collect()
+}
+
+/// Rows with their threads' new ids and their frames' new indexes.
+fn renamed<R: Sampled + Clone>(
+    rows: &[R],
+    places: &[u32],
+    thread: impl Fn(u64) -> u64,
+) -> impl Iterator<Item = R> {
+    let rows = rows.iter().cloned();
+    rows.map(move |row| row.renumbered(places).of_thread(&thread))
 }
 
 /// The ids that are given next, and the frames so far.
@@ -193,11 +212,9 @@ impl Next {
                 row
             }));
         let places = self.frames.extend(profile.frames().to_vec());
-        all.sites.extend(profile.sites().iter().map(|row| Site {
-            thread: thread(row.thread),
-            stack: renumbered(&row.stack, &places),
-            ..*row
-        }));
+        all.sites.extend(renamed(profile.sites(), &places, thread));
+        all.blocked
+            .extend(renamed(profile.blocked(), &places, thread));
         let shift = profile.started_at() - start;
         all.holds
             .extend(profile.holds().iter().cloned().map(|mut row| {

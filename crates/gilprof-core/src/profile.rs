@@ -1,12 +1,13 @@
 //! All that is known of a recording at one instant.
 
-mod sites;
+mod samples;
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
 use crate::blame::Blame;
+use crate::blocked::Blocked;
 use crate::frame::Frame;
 use crate::gil::Gil;
 use crate::history::History;
@@ -109,6 +110,22 @@ pub struct ProfileParts {
     /// Samples of stacks that were lost: their time is in no site.
     #[serde(default)]
     pub stacks_lost: u64,
+    /// Why no native functions are in the sites, as in `n/a (…)`; `None` where they
+    /// were recorded.
+    #[serde(default = "not_saved")]
+    pub native_missing: Option<String>,
+    /// What threads were blocked on.
+    #[serde(default)]
+    pub blocked: Vec<Blocked>,
+    /// Why it is not known what threads were blocked on, as in `n/a (…)`; `None` where
+    /// it was recorded.
+    #[serde(default = "not_saved")]
+    pub blocked_missing: Option<String>,
+}
+
+/// What a profile says of what it was saved without.
+fn not_saved() -> Option<String> {
+    Some(String::from("n/a (saved by a version without it)"))
 }
 
 /// All that is known of a recording at one instant; immutable.
@@ -123,12 +140,13 @@ impl Profile {
     /// Version of the format profiles are saved in.
     pub const FORMAT: u32 = 2;
 
-    /// Puts a profile together. Blame, holds and sites of threads that have no row are
-    /// left out: after losses it can be unknown what became of a thread.
+    /// Puts a profile together. Blame, holds, sites and what was blocked of threads that
+    /// have no row are left out: after losses it can be unknown what became of a thread.
     ///
-    /// Frames stay in their order, each once and only where a site uses it. Equal
-    /// sites are added up, those without weight left out; a stack that names a frame
-    /// that is not there becomes one that is not known.
+    /// Frames stay in their order, each once and only where a stack has it. Equal
+    /// sites, and equal rows of what was blocked, are added up, those without weight
+    /// left out; a stack that names a frame that is not there becomes one that is not
+    /// known.
     pub fn assemble(mut parts: ProfileParts) -> Self {
         let ids: BTreeSet<u64> = parts.threads.iter().map(|row| row.id).collect();
         let known = |id| ids.contains(&id);
@@ -136,7 +154,7 @@ impl Profile {
             .blame
             .retain(|row| known(row.waiter) && known(row.holder));
         parts.holds.retain(|row| known(row.thread));
-        sites::normalise(&mut parts, known);
+        samples::normalise(&mut parts, known);
         Self {
             format: Self::FORMAT,
             parts,

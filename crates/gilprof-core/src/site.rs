@@ -1,12 +1,12 @@
 //! Where in the code time went that has to do with the GIL.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::sampled::Sampled;
 
 /// What the weight of a [`Site`] is the time of.
 #[derive(
@@ -63,12 +63,13 @@ impl FromStr for SiteKind {
     }
 }
 
-/// Time of one kind that one thread spent in one stack.
+/// Time of one kind that one thread spent in one stack, of Python and where known of
+/// native code.
 ///
 /// Stacks are sampled, and each sample bears the time since the one before it. So
 /// weights are estimates, unlike the times of threads and GILs, and the better the
 /// more samples there are.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Site {
     /// What the weight is the time of.
     pub kind: SiteKind,
@@ -77,59 +78,29 @@ pub struct Site {
     /// Indexes into [`Profile::frames`](crate::Profile::frames), that of the
     /// innermost function first; empty where the stack is not known.
     pub stack: Vec<u32>,
+    /// The native functions that the innermost Python function had called, innermost
+    /// first, up to the interpreter's loop and a few at most; indexes as in `stack`.
+    /// Empty where they are not known or there were none.
+    #[serde(default)]
+    pub native: Vec<u32>,
     /// The time in ns that its samples stand for.
     pub weight_ns: u64,
     /// How many samples; not how many holds or waits.
     pub samples: u64,
 }
 
-/// Weights and samples by what tells one site from another: kind, thread and stack.
-#[derive(Debug, Default)]
-pub(crate) struct SiteSums(BTreeMap<(SiteKind, u64, Vec<u32>), (u64, u64)>);
-
-impl SiteSums {
-    /// Adds a site to what is there of the same.
-    pub(crate) fn add(&mut self, site: Site) {
-        let sum = self.0.entry((site.kind, site.thread, site.stack));
-        let (weight_ns, samples) = sum.or_default();
-        *weight_ns = weight_ns.saturating_add(site.weight_ns);
-        *samples = samples.saturating_add(site.samples);
+impl Sampled for Site {
+    fn thread(&mut self) -> &mut u64 {
+        &mut self.thread
     }
 
-    /// Takes a site away from what is there of the same.
-    pub(crate) fn subtract(&mut self, site: Site) {
-        let sum = self.0.get_mut(&(site.kind, site.thread, site.stack));
-        if let Some((weight_ns, samples)) = sum {
-            *weight_ns = weight_ns.saturating_sub(site.weight_ns);
-            *samples = samples.saturating_sub(site.samples);
-        }
+    fn weight(&mut self) -> (&mut u64, &mut u64) {
+        (&mut self.weight_ns, &mut self.samples)
     }
 
-    /// The sites that have a weight, by kind, thread and stack.
-    pub(crate) fn into_sites(self) -> impl Iterator<Item = Site> {
-        let weighted = self
-            .0
-            .into_iter()
-            .filter(|(_, (weight_ns, _))| *weight_ns > 0);
-        weighted.map(|((kind, thread, stack), (weight_ns, samples))| Site {
-            kind,
-            thread,
-            stack,
-            weight_ns,
-            samples,
-        })
+    fn stacks(&mut self) -> Vec<&mut Vec<u32>> {
+        vec![&mut self.stack, &mut self.native]
     }
-}
-
-/// The stack where the frame of each index has another now. One with a frame that is
-/// not there is not known.
-pub(crate) fn renumbered(stack: &[u32], places: &[u32]) -> Vec<u32> {
-    let place = |&index: &u32| places.get(index as usize).copied();
-    stack
-        .iter()
-        .map(place)
-        .collect::<Option<_>>()
-        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -152,11 +123,5 @@ mod tests {
             error,
             "kind of site \"idle\" is not known: use one of blame, wait, hold, detached"
         );
-    }
-
-    #[test]
-    fn a_stack_with_a_frame_that_is_not_there_is_not_known() {
-        assert_eq!(renumbered(&[0, 1], &[4, 3]), [4, 3]);
-        assert!(renumbered(&[0, 2], &[4, 3]).is_empty());
     }
 }

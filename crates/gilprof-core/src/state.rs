@@ -9,7 +9,9 @@ use crate::error::Error;
 
 /// What a thread is doing at an instant. Every observed instant of a thread's life
 /// belongs to exactly one of holding, waiting and detached.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// It has the GIL.

@@ -54,6 +54,7 @@ fn sites(thread: &Thread) -> [Site; 2] {
         stack: stack.clone(),
         weight_ns,
         samples: 1,
+        ..Site::default()
     })
 }
 

@@ -15,6 +15,7 @@ fn frames() -> impl Strategy<Value = Vec<Frame>> {
         function: format!("f{function}"),
         file: "a.py".into(),
         line,
+        native: false,
     });
     vec(frame, 1..12)
 }
@@ -31,13 +32,15 @@ fn sites() -> impl Strategy<Value = Vec<Site>> {
         kind,
         1..=THREADS,
         vec(0_u32..12, 0..4),
+        vec(0_u32..12, 0..2),
         0_u64..100,
         1_u64..5,
     );
-    let site = site.prop_map(|(kind, thread, stack, weight_ns, samples)| Site {
+    let site = site.prop_map(|(kind, thread, stack, native, weight_ns, samples)| Site {
         kind,
         thread,
         stack,
+        native,
         weight_ns,
         samples,
     });
@@ -58,19 +61,22 @@ fn parts(frames: Vec<Frame>, sites: Vec<Site>) -> ProfileParts {
     }
 }
 
-/// Kind, thread and frames of the stack.
-type Key = (SiteKind, u64, Vec<Frame>);
+/// Kind, thread and frames of both stacks.
+type Key = (SiteKind, u64, Vec<Frame>, Vec<Frame>);
 
 /// Weights and samples by what each stack says, added up one by one.
 fn naive(frames: &[Frame], sites: &[Site]) -> BTreeMap<Key, (u64, u64)> {
     let mut sums: BTreeMap<Key, (u64, u64)> = BTreeMap::new();
-    for site in sites {
-        let stack = site
-            .stack
+    let named = |stack: &[u32]| -> Vec<Frame> {
+        let frames = stack
             .iter()
             .map(|&index| frames.get(index as usize).cloned());
-        let stack: Vec<Frame> = stack.collect::<Option<_>>().unwrap_or_default();
-        let sum = sums.entry((site.kind, site.thread, stack)).or_default();
+        frames.collect::<Option<_>>().unwrap_or_default()
+    };
+    for site in sites {
+        let stacks = (named(&site.stack), named(&site.native));
+        let key = (site.kind, site.thread, stacks.0, stacks.1);
+        let sum = sums.entry(key).or_default();
         *sum = (sum.0 + site.weight_ns, sum.1 + site.samples);
     }
     sums.retain(|_, (weight_ns, _)| *weight_ns > 0);
@@ -91,7 +97,9 @@ proptest! {
         prop_assert_eq!(profile.sites().len(), found(&profile).len());
         for (index, frame) in profile.frames().iter().enumerate() {
             prop_assert_eq!(profile.frames().iter().position(|one| one == frame), Some(index));
-            prop_assert!(profile.sites().iter().any(|site| site.stack.contains(&(index as u32))));
+            let index = index as u32;
+            let uses = |site: &Site| site.stack.contains(&index) || site.native.contains(&index);
+            prop_assert!(profile.sites().iter().any(uses));
         }
         let again = Profile::assemble(profile.clone().into_parts());
         prop_assert_eq!(&again, &profile);
@@ -111,7 +119,8 @@ proptest! {
         };
         let mut all: Vec<Site> = [first, second.clone()].concat();
         for site in &mut all {
-            site.stack.iter_mut().for_each(|index| *index = renumber(*index));
+            let stacks = site.stack.iter_mut().chain(&mut site.native);
+            stacks.for_each(|index| *index = renumber(*index));
         }
         let later = Profile::assemble(parts(turned, all));
         let window = later.difference(&earlier).unwrap();
@@ -127,8 +136,8 @@ proptest! {
         let other = Profile::assemble(parts(other, sites_of_other));
         let merged = Profile::merge(&[one.clone(), other.clone()]).unwrap();
         let mut expected = found(&one);
-        expected.extend(found(&other).into_iter().map(|((kind, thread, stack), sums)| {
-            ((kind, thread + THREADS, stack), sums)
+        expected.extend(found(&other).into_iter().map(|((kind, thread, stack, native), sums)| {
+            ((kind, thread + THREADS, stack, native), sums)
         }));
         prop_assert_eq!(found(&merged), expected);
     }

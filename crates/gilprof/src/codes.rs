@@ -91,6 +91,7 @@ impl Codes {
                 function: code.function.clone(),
                 file: code.file.clone(),
                 line: code.line_at(frame.offset),
+                ..Frame::default()
             },
             _ => Frame {
                 function: String::from("(unreadable)"),

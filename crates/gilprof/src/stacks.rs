@@ -174,6 +174,7 @@ impl Table {
             stack,
             weight_ns,
             samples,
+            ..Site::default()
         });
     }
 

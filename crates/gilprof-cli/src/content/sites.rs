@@ -26,7 +26,7 @@ const COLUMNS: [Column; 5] = [
 #[derive(Default)]
 struct Place {
     waited_ns: u64,
-    threads: Vec<u64>,
+    threads: BTreeMap<u64, u64>,
 }
 
 /// A row a stack and below it who called; `None` where no stack is known to have
@@ -60,7 +60,8 @@ fn places(profile: &Profile) -> Vec<(Vec<&Frame>, Place)> {
     for site in blame {
         let place = places.entry(&site.stack).or_default();
         place.waited_ns = place.waited_ns.saturating_add(site.weight_ns);
-        place.threads.push(site.thread);
+        let caused_ns = place.threads.entry(site.thread).or_default();
+        *caused_ns = caused_ns.saturating_add(site.weight_ns);
     }
     let frame = |&index: &u32| profile.frames().get(index as usize);
     let mut places: Vec<(Vec<&Frame>, Place)> = places
@@ -86,10 +87,11 @@ fn row(stack: &[&Frame], place: &Place, labels: &Labels, caused_ns: u64) -> Vec<
 }
 
 /// The thread that caused most, and how many others did too.
-fn threads(ids: &[u64], labels: &Labels) -> String {
-    let first = ids.first().map(|&id| labels.thread(id)).unwrap_or_default();
-    match ids.len() {
-        2.. => format!("{first} +{}", count(ids.len() as u64 - 1)),
+fn threads(caused: &BTreeMap<u64, u64>, labels: &Labels) -> String {
+    let most = caused.iter().max_by_key(|&(id, ns)| (ns, Reverse(id)));
+    let first = most.map(|(&id, _)| labels.thread(id)).unwrap_or_default();
+    match caused.len() {
+        2.. => format!("{first} +{}", count(caused.len() as u64 - 1)),
         _ => first,
     }
 }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::blame::Blame;
+use crate::blocked::{Blocked, BlockedOn};
 use crate::frame::Frame;
 use crate::gil::Gil;
 use crate::history::{Slice, SliceThread};
@@ -37,6 +38,7 @@ fn profile() -> Profile {
             function: "work".into(),
             file: "app.py".into(),
             line: 7,
+            ..Frame::default()
         }],
         sites: vec![Site {
             thread: 2,
@@ -44,6 +46,16 @@ fn profile() -> Profile {
             weight_ns: 9,
             samples: 1,
             ..Site::default()
+        }],
+        blocked: vec![Blocked {
+            thread: 1,
+            state: State::Detached,
+            call: "futex".into(),
+            on: Some(BlockedOn::Lock),
+            lock: Some(0x7f00),
+            native: vec![0],
+            weight_ns: 8,
+            samples: 1,
         }],
         ..ProfileParts::default()
     })
@@ -152,6 +164,32 @@ fn a_site_of_nobody_or_of_no_frame_is_refused() {
 }
 
 #[test]
+fn what_blocked_nobody_or_a_waiter_is_refused() {
+    let said = refusal("\"thread\":1,\"state\"", "\"thread\":3,\"state\"");
+    assert!(said.starts_with("blocked[0].thread is 3"), "{said}");
+    let said = refusal("\"state\":\"detached\"", "\"state\":\"waiting\"");
+    assert!(said.starts_with("blocked[0].state is waiting"), "{said}");
+    let said = refusal("\"native\":[0]", "\"native\":[4]");
+    assert!(said.starts_with("blocked[0].native[0] is 4"), "{said}");
+}
+
+#[test]
+fn a_profile_from_before_native_functions_says_that_it_has_none() {
+    let json = profile().to_json().unwrap();
+    let fields = ["\"native_missing\":null,", ",\"blocked_missing\":null"];
+    let old = fields.iter().fold(json, |json, field| {
+        assert!(json.contains(field), "{field} {json}");
+        json.replace(field, "")
+    });
+    let loaded = Profile::from_json(&old).unwrap();
+    let reason = Some("n/a (saved by a version without it)");
+    assert_eq!(
+        (loaded.native_missing(), loaded.blocked_missing()),
+        (reason, reason)
+    );
+}
+
+#[test]
 fn an_absurd_weight_is_refused() {
     let said = refusal("\"weight_ns\":9", "\"weight_ns\":2000000000000000000");
     assert!(said.starts_with("sites[0].weight_ns is 2000"), "{said}");
@@ -161,6 +199,7 @@ fn an_absurd_weight_is_refused() {
 fn a_profile_of_the_first_format_says_that_it_has_no_stacks() {
     let mut parts = profile().into_parts();
     (parts.frames, parts.sites) = (Vec::new(), Vec::new());
+    parts.blocked = Vec::new();
     let json = Profile::assemble(parts).to_json().unwrap();
     let (rows, _stacks) = json.split_once(",\"frames\":").unwrap();
     let first = rows.replacen("\"format\":2", "\"format\":1", 1) + "}";

@@ -1,9 +1,11 @@
 use super::*;
 use crate::blame::Blame;
+use crate::blocked::Blocked;
 use crate::frame::Frame;
 use crate::gil::Gil;
 use crate::hold::Hold;
 use crate::site::Site;
+use crate::state::State;
 use crate::thread::Thread;
 
 fn frame(function: &str) -> Frame {
@@ -17,6 +19,7 @@ fn without_stacks(pid: u32, reason: &str) -> Profile {
     Profile::assemble(ProfileParts {
         frames: Vec::new(),
         sites: Vec::new(),
+        blocked: Vec::new(),
         stacks_missing: Some(reason.into()),
         ..profile(pid, 100).into_parts()
     })
@@ -64,6 +67,15 @@ fn profile(pid: u32, started_at: u64) -> Profile {
             ..Site::default()
         }],
         stacks_lost: 3,
+        blocked: vec![Blocked {
+            thread: 5,
+            state: State::Detached,
+            call: "futex".into(),
+            native: vec![1],
+            weight_ns: 10,
+            samples: 1,
+            ..Blocked::default()
+        }],
         ..ProfileParts::default()
     })
 }
@@ -134,6 +146,9 @@ fn sites_keep_their_stacks_and_frames_are_there_once() {
         .collect();
     assert_eq!(sites, [(2, [0, 1].as_slice()), (4, &[2, 1])]);
     assert_eq!((merged.stacks_lost(), merged.stacks_missing()), (6, None));
+    let blocked = merged.blocked().iter();
+    let blocked: Vec<(u64, &[u32])> = blocked.map(|row| (row.thread, &row.native[..])).collect();
+    assert_eq!(blocked, [(1, [1].as_slice()), (3, &[1])]);
 }
 
 #[test]

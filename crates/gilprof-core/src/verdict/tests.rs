@@ -65,6 +65,7 @@ fn hogged(weights: &[u64]) -> Profile {
         function: "crunch".into(),
         file: "app.py".into(),
         line,
+        ..Frame::default()
     };
     let site = |thread, line: usize, weight_ns| Site {
         thread,

@@ -8,6 +8,7 @@ fn frame(function: &str, file: &str, line: u32) -> Frame {
         function: function.into(),
         file: file.into(),
         line,
+        ..Frame::default()
     }
 }
 
@@ -18,6 +19,7 @@ fn site(kind: SiteKind, thread: u64, stack: &[u32], weight_ns: u64) -> Site {
         stack: stack.into(),
         weight_ns,
         samples: 2,
+        ..Site::default()
     }
 }
 

@@ -1,8 +1,12 @@
-//! The stacks of a profile.
+//! What of a profile is sampled: stacks, and what threads were blocked on.
+
+use std::cmp::Reverse;
 
 use super::{Profile, ProfileParts};
+use crate::blocked::Blocked;
 use crate::frame::{Frame, FrameTable};
-use crate::site::{Site, SiteKind, SiteSums, renumbered};
+use crate::sampled::{Sampled, Sums};
+use crate::site::{Site, SiteKind};
 
 impl Profile {
     /// The frames that stacks are made of, each once.
@@ -25,7 +29,12 @@ impl Profile {
 
     /// The frames of a site's stack, innermost first; none where it is not known.
     pub fn stack<'p>(&'p self, site: &'p Site) -> impl Iterator<Item = &'p Frame> {
-        let stack = site.stack.iter();
+        self.frames_at(&site.stack)
+    }
+
+    /// The frames with these indexes, as a stack has them.
+    pub fn frames_at<'p>(&'p self, stack: &'p [u32]) -> impl Iterator<Item = &'p Frame> {
+        let stack = stack.iter();
         stack.filter_map(|&index| self.frames().get(index as usize))
     }
 
@@ -38,34 +47,56 @@ impl Profile {
     pub fn stacks_lost(&self) -> u64 {
         self.parts.stacks_lost
     }
+
+    /// Why no native functions are in the sites, as in `n/a (…)`; `None` where they
+    /// were recorded.
+    pub fn native_missing(&self) -> Option<&str> {
+        self.parts.native_missing.as_deref()
+    }
+
+    /// What threads were blocked on, the heaviest first.
+    pub fn blocked(&self) -> &[Blocked] {
+        &self.parts.blocked
+    }
+
+    /// Why it is not known what threads were blocked on, as in `n/a (…)`; `None` where
+    /// it was recorded.
+    pub fn blocked_missing(&self) -> Option<&str> {
+        self.parts.blocked_missing.as_deref()
+    }
 }
 
-/// Leaves each site of a known thread and each frame that one of them uses, once.
+/// Leaves each row of a known thread and each frame that one of them uses, once.
 /// Frames keep their order.
 pub(super) fn normalise(parts: &mut ProfileParts, known: impl Fn(u64) -> bool) {
     let mut table = FrameTable::default();
     let places = table.extend(std::mem::take(&mut parts.frames));
-    let mut sums = SiteSums::default();
-    for mut site in std::mem::take(&mut parts.sites) {
-        if known(site.thread) {
-            site.stack = renumbered(&site.stack, &places);
-            sums.add(site);
-        }
-    }
-    parts.sites = sums.into_sites().collect();
-    parts.frames = drop_unused(table.into_frames(), &mut parts.sites);
-    // Stable: what weighs the same stays by thread and stack.
+    parts.sites = added_up(std::mem::take(&mut parts.sites), &places, &known);
+    parts.blocked = added_up(std::mem::take(&mut parts.blocked), &places, &known);
+    drop_unused(table.into_frames(), parts);
+    // Stable: what weighs the same stays by what tells it apart.
     parts
         .sites
-        .sort_by_key(|site| (site.kind, std::cmp::Reverse(site.weight_ns)));
+        .sort_by_key(|site| (site.kind, Reverse(site.weight_ns)));
+    parts.blocked.sort_by_key(|row| Reverse(row.weight_ns));
 }
 
-/// The frames that the sites use; the sites name them by their new indexes.
-fn drop_unused(frames: Vec<Frame>, sites: &mut [Site]) -> Vec<Frame> {
-    let mut used = vec![false; frames.len()];
-    for &index in sites.iter().flat_map(|site| &site.stack) {
-        used[index as usize] = true;
+/// Each row of a known thread once, with the new indexes of its frames.
+fn added_up<R: Sampled>(rows: Vec<R>, places: &[u32], known: impl Fn(u64) -> bool) -> Vec<R> {
+    let mut sums = Sums::new();
+    for mut row in rows {
+        if known(*row.thread()) {
+            sums.add(row.renumbered(places));
+        }
     }
+    sums.into_rows().collect()
+}
+
+/// Leaves the frames that some row uses; the rows name them by their new indexes.
+fn drop_unused(frames: Vec<Frame>, parts: &mut ProfileParts) {
+    let mut used = vec![false; frames.len()];
+    mark(&mut parts.sites, &mut used);
+    mark(&mut parts.blocked, &mut used);
     let mut next = 0;
     let places: Vec<u32> = used
         .iter()
@@ -74,11 +105,23 @@ fn drop_unused(frames: Vec<Frame>, sites: &mut [Site]) -> Vec<Frame> {
             next.saturating_sub(1)
         })
         .collect();
-    for site in sites {
-        site.stack = renumbered(&site.stack, &places);
-    }
+    parts.sites = moved(std::mem::take(&mut parts.sites), &places);
+    parts.blocked = moved(std::mem::take(&mut parts.blocked), &places);
     let kept = frames.into_iter().zip(used).filter(|(_, used)| *used);
-    kept.map(|(frame, _)| frame).collect()
+    parts.frames = kept.map(|(frame, _)| frame).collect();
+}
+
+fn mark(rows: &mut [impl Sampled], used: &mut [bool]) {
+    for stack in rows.iter_mut().flat_map(Sampled::stacks) {
+        for &mut index in stack {
+            used[index as usize] = true;
+        }
+    }
+}
+
+fn moved<R: Sampled>(rows: Vec<R>, places: &[u32]) -> Vec<R> {
+    let rows = rows.into_iter();
+    rows.map(|row| row.renumbered(places)).collect()
 }
 
 #[cfg(test)]
@@ -91,6 +134,7 @@ mod tests {
             function: function.into(),
             file: "a.py".into(),
             line: 1,
+            ..Frame::default()
         }
     }
 
@@ -101,6 +145,7 @@ mod tests {
             stack: stack.into(),
             weight_ns,
             samples: 1,
+            ..Site::default()
         }
     }
 
@@ -173,5 +218,36 @@ mod tests {
     fn a_stack_with_a_frame_that_is_not_there_is_not_known() {
         let profile = profile(&["a"], vec![site(SiteKind::Wait, 1, &[0, 1], 3)]);
         assert!(profile.sites()[0].stack.is_empty());
+    }
+
+    #[test]
+    fn what_blocked_and_native_functions_use_frames_too() {
+        let native = Site {
+            native: vec![2],
+            ..site(SiteKind::Wait, 1, &[1], 3)
+        };
+        let blocked = |weight_ns| Blocked {
+            thread: 2,
+            call: "futex".into(),
+            native: vec![3],
+            weight_ns,
+            samples: 1,
+            ..Blocked::default()
+        };
+        let mut parts = profile(&["idle", "work", "sort", "lock"], vec![native]).into_parts();
+        assert_eq!(parts.frames, [frame("work"), frame("sort")]);
+        assert_eq!(parts.sites[0].native, [1]);
+        parts.frames = ["idle", "work", "sort", "lock"].map(frame).into();
+        parts.blocked = vec![blocked(2), blocked(5)];
+        parts.sites.clear();
+        let profile = Profile::assemble(parts);
+        assert_eq!(profile.frames(), [frame("lock")]);
+        let [row] = profile.blocked() else {
+            panic!("{:?}", profile.blocked());
+        };
+        assert_eq!(
+            (row.weight_ns, row.samples, row.native.as_slice()),
+            (7, 2, [0].as_slice())
+        );
     }
 }
