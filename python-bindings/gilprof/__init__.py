@@ -26,6 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING or _platform.unsupported() is None:
     from gilprof._native import (
         Blame,
+        Blocked,
         Distribution,
         Evidence,
         Frame,
@@ -48,6 +49,7 @@ if TYPE_CHECKING or _platform.unsupported() is None:
 else:
     from gilprof._unsupported import (
         Blame,
+        Blocked,
         Distribution,
         Evidence,
         Frame,
@@ -70,6 +72,7 @@ else:
 
 __all__ = [
     "Blame",
+    "Blocked",
     "Distribution",
     "Error",
     "Evidence",

@@ -27,6 +27,9 @@ class _Missing:
 class Blame(_Missing): ...
 
 
+class Blocked(_Missing): ...
+
+
 class Distribution(_Missing): ...
 
 

@@ -44,7 +44,7 @@ mod _native {
     #[pymodule_export]
     use crate::shared::SharedSession;
     #[pymodule_export]
-    use crate::site::{Frame, Site};
+    use crate::site::{Blocked, Frame, Site};
     #[pymodule_export]
     use crate::verdict::{Evidence, Verdict};
     #[pymodule_export]

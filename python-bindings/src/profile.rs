@@ -10,7 +10,7 @@ use pyo3::types::{PyDict, PyTuple};
 
 use crate::error::{Failure, Result, file_error, in_file};
 use crate::query::Query;
-use crate::site::Site;
+use crate::site::{Blocked, Site};
 use crate::tables::Tables;
 use crate::text::seconds;
 use crate::verdict::Verdict;
@@ -185,6 +185,27 @@ impl Profile {
     #[getter]
     fn stacks_lost(&self) -> u64 {
         self.inner.stacks_lost()
+    }
+
+    /// Why no native functions are in the sites; None where they were recorded.
+    #[getter]
+    fn native_missing(&self) -> Option<&str> {
+        self.inner.native_missing()
+    }
+
+    /// What threads were blocked on, outside the GIL or while they held it; the
+    /// heaviest first.
+    #[getter]
+    fn blocked(&self, py: Python<'_>) -> PyResult<Vec<Blocked>> {
+        let tables = self.tables(py)?;
+        let rows = self.inner.blocked().iter();
+        rows.map(|row| tables.blocked(py, row)).collect()
+    }
+
+    /// Why it is not known what threads were blocked on; None where it was recorded.
+    #[getter]
+    fn blocked_missing(&self) -> Option<&str> {
+        self.inner.blocked_missing()
     }
 
     /// Time threads had a GIL, summed over the threads.

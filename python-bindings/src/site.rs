@@ -1,4 +1,4 @@
-//! The code that time went to.
+//! The code that time went to, and what threads were blocked on.
 
 use gilprof::core;
 use pyo3::prelude::*;
@@ -6,18 +6,20 @@ use pyo3::prelude::*;
 use crate::rows::Thread;
 use crate::text::duration;
 
-/// A line of a function that was being executed.
+/// A line of a function that was being executed, or a native function.
 #[pyclass(frozen, get_all, module = "gilprof")]
 #[derive(Debug)]
 pub(crate) struct Frame {
-    /// Qualified name of the function.
+    /// Qualified name of the function; of a native one its symbol.
     function: String,
-    /// The file it is in, as Python names it.
+    /// The file it is in, as Python names it; of a native function its module.
     file: String,
     /// The line in that file; 0 where not known.
     line: u32,
     /// The dotted module that the file's path speaks of.
     module: String,
+    /// Whether it is native code, not Python.
+    native: bool,
 }
 
 impl From<&core::Frame> for Frame {
@@ -27,6 +29,7 @@ impl From<&core::Frame> for Frame {
             file: frame.file.clone(),
             line: frame.line,
             module: frame.module(),
+            native: frame.native,
         }
     }
 }
@@ -34,7 +37,10 @@ impl From<&core::Frame> for Frame {
 #[pymethods]
 impl Frame {
     fn __repr__(&self) -> String {
-        format!("<Frame {} {}:{}>", self.function, self.file, self.line)
+        match self.native {
+            true => format!("<Frame {} {}>", self.function, self.file),
+            false => format!("<Frame {} {}:{}>", self.function, self.file, self.line),
+        }
     }
 }
 
@@ -49,6 +55,7 @@ pub(crate) struct Site {
     #[pyo3(get)]
     thread: Py<Thread>,
     stack: Vec<Py<Frame>>,
+    native: Vec<Py<Frame>>,
     /// The time that its samples stand for.
     #[pyo3(get)]
     weight_ns: u64,
@@ -58,11 +65,17 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    pub(crate) fn new(site: &core::Site, thread: Py<Thread>, stack: Vec<Py<Frame>>) -> Self {
+    pub(crate) fn new(
+        site: &core::Site,
+        thread: Py<Thread>,
+        stack: Vec<Py<Frame>>,
+        native: Vec<Py<Frame>>,
+    ) -> Self {
         Site {
             kind: site.kind.as_str(),
             thread,
             stack,
+            native,
             weight_ns: site.weight_ns,
             samples: site.samples,
         }
@@ -74,8 +87,14 @@ impl Site {
     /// The frames, innermost first; empty where the stack is not known.
     #[getter]
     fn stack(&self, py: Python<'_>) -> Vec<Py<Frame>> {
-        let frames = self.stack.iter();
-        frames.map(|frame| frame.clone_ref(py)).collect()
+        copies(py, &self.stack)
+    }
+
+    /// The native functions that the innermost frame had called, innermost first;
+    /// empty where they are not known or there were none.
+    #[getter]
+    fn native(&self, py: Python<'_>) -> Vec<Py<Frame>> {
+        copies(py, &self.native)
     }
 
     fn __repr__(&self) -> String {
@@ -88,4 +107,71 @@ impl Site {
             self.samples,
         )
     }
+}
+
+/// Time that one thread was blocked in one system call, by its samples.
+#[pyclass(frozen, module = "gilprof")]
+#[derive(Debug)]
+pub(crate) struct Blocked {
+    #[pyo3(get)]
+    thread: Py<Thread>,
+    /// "holding" or "detached".
+    #[pyo3(get)]
+    state: &'static str,
+    /// Name of the system call.
+    #[pyo3(get)]
+    call: String,
+    /// What kind of thing it waited for; None where not known.
+    #[pyo3(get)]
+    on: Option<&'static str>,
+    /// The address of the lock; None where it is no lock.
+    #[pyo3(get)]
+    lock: Option<u64>,
+    native: Vec<Py<Frame>>,
+    /// The time that its samples stand for.
+    #[pyo3(get)]
+    weight_ns: u64,
+    /// How many samples.
+    #[pyo3(get)]
+    samples: u64,
+}
+
+impl Blocked {
+    pub(crate) fn new(row: &core::Blocked, thread: Py<Thread>, native: Vec<Py<Frame>>) -> Self {
+        Blocked {
+            thread,
+            state: row.state.as_str(),
+            call: row.call.clone(),
+            on: row.on.map(core::BlockedOn::as_str),
+            lock: row.lock,
+            native,
+            weight_ns: row.weight_ns,
+            samples: row.samples,
+        }
+    }
+}
+
+#[pymethods]
+impl Blocked {
+    /// The native functions it was in, innermost first; empty where not known.
+    #[getter]
+    fn native(&self, py: Python<'_>) -> Vec<Py<Frame>> {
+        copies(py, &self.native)
+    }
+
+    fn __repr__(&self) -> String {
+        format!(
+            "<Blocked {} {} on={} weight={} samples={}>",
+            self.state,
+            self.call,
+            self.on.unwrap_or("None"),
+            duration(self.weight_ns),
+            self.samples,
+        )
+    }
+}
+
+fn copies(py: Python<'_>, frames: &[Py<Frame>]) -> Vec<Py<Frame>> {
+    let frames = frames.iter();
+    frames.map(|frame| frame.clone_ref(py)).collect()
 }

@@ -8,7 +8,7 @@ use pyo3::types::PyTuple;
 
 use crate::error::damaged;
 use crate::rows::{Blame, Gil, Hold, Thread};
-use crate::site::{Frame, Site};
+use crate::site::{Blocked, Frame, Site};
 
 /// The rows as Python objects, made when the first of them is asked for.
 pub(crate) struct Tables {
@@ -64,13 +64,23 @@ impl Tables {
 
     pub(crate) fn site(&self, py: Python<'_>, site: &core::Site) -> PyResult<Site> {
         let thread = known_thread(py, &self.by_id, site.thread)?;
+        let stack = self.stack(py, &site.stack)?;
+        let native = self.stack(py, &site.native)?;
+        Ok(Site::new(site, thread, stack, native))
+    }
+
+    pub(crate) fn blocked(&self, py: Python<'_>, row: &core::Blocked) -> PyResult<Blocked> {
+        let thread = known_thread(py, &self.by_id, row.thread)?;
+        Ok(Blocked::new(row, thread, self.stack(py, &row.native)?))
+    }
+
+    fn stack(&self, py: Python<'_>, stack: &[u32]) -> PyResult<Vec<Py<Frame>>> {
         let frame = |&index: &u32| {
             let frame = self.frames.get(index as usize);
             let frame = frame.ok_or_else(|| damaged(format!("no frame has index {index}")));
             frame.map(|frame| frame.clone_ref(py))
         };
-        let stack = site.stack.iter().map(frame).collect::<PyResult<_>>()?;
-        Ok(Site::new(site, thread, stack))
+        stack.iter().map(frame).collect()
     }
 }
 

@@ -10,6 +10,7 @@ FRAMES = [
     {"function": "crunch", "file": "/srv/app/work.py", "line": 10},
     {"function": "main", "file": "/srv/app/work.py", "line": 3},
     {"function": "dumps", "file": "/usr/lib/python3.12/json/__init__.py", "line": 231},
+    {"function": "list_sort", "file": "libpython3.12.so.1.0", "line": 0, "native": True},
 ]
 
 
@@ -120,3 +121,37 @@ def test_a_profile_of_the_first_format_has_no_stacks(saved):
 def test_a_stack_of_frames_that_are_not_there_is_refused(saved):
     with pytest.raises(gilprof.FormatError, match=r"sites\[0\]\.stack\[1\] is 9"):
         saved(frames=FRAMES, sites=[site("hold", saved().threads[0].id, [0, 9], 1)])
+
+
+def test_native_functions_are_told_apart(saved):
+    thread = saved().threads[0].id
+    with_native = {**site("blame", thread, [0], 9), "native": [3]}
+    (row,) = saved(frames=FRAMES, sites=[with_native], blocked=[]).sites()
+    assert [(frame.function, frame.native) for frame in row.stack] == [("crunch", False)]
+    (c_function,) = row.native
+    assert (c_function.function, c_function.module, c_function.native) == (
+        "list_sort",
+        "libpython3.12.so.1.0",
+        True,
+    )
+
+
+def test_what_threads_were_blocked_on_is_told(saved):
+    row = dict(
+        thread=saved().threads[0].id,
+        state="detached",
+        call="futex",
+        on="lock",
+        lock=4096,
+        native=[3],
+        weight_ns=70,
+        samples=2,
+    )
+    loaded = saved(frames=FRAMES, sites=[], blocked=[row], blocked_missing=None)
+    (blocked,) = loaded.blocked
+    assert (blocked.thread, blocked.state) == (loaded.threads[0], "detached")
+    assert (blocked.call, blocked.on, blocked.lock) == ("futex", "lock", 4096)
+    assert [frame.function for frame in blocked.native] == ["list_sort"]
+    assert (blocked.weight_ns, blocked.samples) == (70, 2)
+    assert repr(blocked) == "<Blocked detached futex on=lock weight=70ns samples=2>"
+    assert loaded.blocked_missing is None

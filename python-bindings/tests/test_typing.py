@@ -25,6 +25,9 @@ merged: gilprof.Profile = gilprof.merge(window, gilprof.load("a.json"))
 sentence: str = merged.verdict.sentence
 for site in merged.sites(kind="hold"):
     modules: list[str] = [f"{site.thread.name} {frame.module}" for frame in site.stack]
+    c_functions: list[str] = [frame.function for frame in site.native if frame.native]
+for blocked in merged.blocked:
+    kind: str = f"{blocked.call} on {blocked.on or merged.blocked_missing}"
 missing: bool = merged.stacks_missing is not None and merged.stacks_lost == 0
 """
 
