@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gilprof::core::{self, By, State};
+use gilprof::core::{self, By, SiteKind, State};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
@@ -20,6 +20,9 @@ pub(crate) struct Query {
     gil: Option<u32>,
     between: Option<(u64, u64)>,
     state: Option<State>,
+    kind: Option<SiteKind>,
+    functions: Option<String>,
+    files: Option<String>,
     by: Option<By>,
     top: Option<usize>,
 }
@@ -32,6 +35,9 @@ impl Query {
             gil: None,
             between: None,
             state: None,
+            kind: None,
+            functions: None,
+            files: None,
             by: None,
             top: None,
         }
@@ -51,6 +57,15 @@ impl Query {
         if let Some(state) = self.state {
             query = query.state(state);
         }
+        if let Some(kind) = self.kind {
+            query = query.kind(kind);
+        }
+        if let Some(pattern) = &self.functions {
+            query = query.functions(pattern.as_str());
+        }
+        if let Some(pattern) = &self.files {
+            query = query.files(pattern.as_str());
+        }
         if let Some(by) = self.by {
             query = query.by(by);
         }
@@ -63,8 +78,8 @@ impl Query {
 
 #[pymethods]
 impl Query {
-    /// Only threads whose name matches a shell pattern: "worker-*". Of waiting by
-    /// "site", "function", "file" or "module" these are the holders.
+    /// Only threads whose name matches a shell pattern: "worker-*". Of waiting these
+    /// are the waiters, of stacks those whose stacks they are: of blame the holders.
     #[pyo3(signature = (pattern, /))]
     fn threads(&self, pattern: String) -> Self {
         Query {
@@ -99,6 +114,37 @@ impl Query {
             state: Some(state.parse()?),
             ..self.clone()
         })
+    }
+
+    /// Answers from stacks: "blame" (the holder's, while others waited), "wait" (the
+    /// waiter's), "hold" or "detached". Questions about code are answered from
+    /// "blame", "hold" or "detached", as the state is, unless told.
+    #[pyo3(signature = (kind, /))]
+    fn kind(&self, kind: &str) -> Result<Self> {
+        Ok(Query {
+            kind: Some(kind.parse()?),
+            ..self.clone()
+        })
+    }
+
+    /// Only stacks whose innermost function's qualified name matches a shell pattern:
+    /// "Pool.*".
+    #[pyo3(signature = (pattern, /))]
+    fn functions(&self, pattern: String) -> Self {
+        Query {
+            functions: Some(pattern),
+            ..self.clone()
+        }
+    }
+
+    /// Only stacks whose innermost function is in a file that matches a shell pattern:
+    /// "*/json/*".
+    #[pyo3(signature = (pattern, /))]
+    fn files(&self, pattern: String) -> Self {
+        Query {
+            files: Some(pattern),
+            ..self.clone()
+        }
     }
 
     /// A row for each "thread", "holder", "gil" or "state"; or of the code for each
@@ -140,6 +186,9 @@ impl Query {
             self.between.map(|(from, to)| format!("{from}..{to}")),
         );
         verb("state", self.state.map(|state| state.to_string()));
+        verb("kind", self.kind.map(|kind| kind.to_string()));
+        verb("functions", self.functions.clone());
+        verb("files", self.files.clone());
         verb("by", self.by.map(|by| by.to_string()));
         verb("top", self.top.map(|top| top.to_string()));
         text + ">"
@@ -159,6 +208,10 @@ pub(crate) struct Rows {
     /// The state the times were spent in.
     #[pyo3(get)]
     state: &'static str,
+    /// The stacks that the rows add up: "blame", "wait", "hold" or "detached"; None
+    /// where they are exact sums.
+    #[pyo3(get)]
+    kind: Option<&'static str>,
     /// What each row stands for.
     #[pyo3(get)]
     by: &'static str,
@@ -172,6 +225,7 @@ impl Rows {
             from_ns: answer.from_ns,
             to_ns: answer.to_ns,
             state: answer.state.as_str(),
+            kind: answer.kind.map(SiteKind::as_str),
             by: answer.by.as_str(),
             rows: PyTuple::new(py, rows)?.unbind(),
         })
@@ -216,7 +270,8 @@ pub(crate) struct Row {
     key: String,
     /// The thread's id, or the GIL's index.
     id: Option<u64>,
-    /// How many holds or waits; of code, how many samples.
+    /// How many holds or waits; of stacks, how many samples. This and the durations
+    /// are None where not known: of stacks, of detached time, of a part of the time.
     count: Option<u64>,
     /// Time in the state.
     total_ns: u64,

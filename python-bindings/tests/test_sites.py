@@ -42,6 +42,7 @@ def profile(saved):
             site("blame", first, [2, 1], 50),
             site("blame", first, [], 5),
             site("detached", first, [1], 70),
+            site("wait", first, [2], 20),
         ],
         stacks_missing=None,
         stacks_lost=3,
@@ -66,7 +67,7 @@ def test_a_frame_says_where_it_is(profile):
 def test_each_kind_has_its_own_sites(profile):
     (away,) = profile.sites(kind="detached")
     assert (away.kind, away.weight_ns) == ("detached", 70)
-    assert profile.sites("hold") == profile.sites("wait") == []
+    assert profile.sites("hold") == []
 
 
 def test_a_site_cannot_be_changed(profile):
@@ -98,6 +99,31 @@ def test_waiting_is_told_by_the_code_that_caused_it(profile, by, keys):
     assert [row.key for row in rows] == [*keys, "(unknown)"]
     assert [row.total_ns for row in rows] == [50, 30, 5]
     assert [row.count for row in rows] == [2, 2, 2]
+
+
+def test_each_kind_of_stacks_is_asked_by_its_word(profile):
+    totals = {}
+    for kind in ("blame", "wait", "hold", "detached"):
+        rows = profile.query().kind(kind).by("function").rows()
+        assert rows.kind == kind
+        totals[kind] = {row.key.split()[0]: row.total_ns for row in rows}
+    assert totals["wait"] == {"dumps": 20}
+    assert totals["detached"] == {"main": 70}
+    assert totals["hold"] == {}
+    assert profile.query().rows().kind is None
+
+
+def test_patterns_choose_functions_and_files(profile):
+    query = profile.query().by("function")
+    for chosen in (query.functions("d*"), query.files("*/json/*"), query.files("/usr/*.py")):
+        assert [row.total_ns for row in chosen.rows()] == [50]
+    (row,) = profile.query().functions("crunch").by("holder").rows()
+    assert (row.key, row.total_ns) == (profile.threads[0].name, 30)
+
+
+def test_a_waiters_stack_does_not_know_the_holder(profile):
+    with pytest.raises(gilprof.Error, match="ask for kind blame"):
+        profile.query().kind("wait").by("holder").rows()
 
 
 def test_stacks_that_were_lost_are_counted(profile):

@@ -8,7 +8,9 @@ mod total;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::pattern::fits;
 use crate::profile::Profile;
+use crate::site::SiteKind;
 use crate::state::State;
 use crate::thread::Thread;
 
@@ -23,12 +25,13 @@ pub struct Row {
     pub key: String,
     /// The thread's id, or the GIL's index; `None` for a state and for code.
     pub id: Option<u64>,
-    /// How many holds or waits, or for code, how many samples; `None` where they are
+    /// How many holds or waits; of stacks, how many samples; `None` where they are
     /// not counted: detached stretches, and parts of the recording's time.
     pub count: Option<u64>,
     /// Time in the state.
     pub total_ns: u64,
-    /// Mean duration; `None` where `count` is or is zero, and for code.
+    /// Mean duration; `None` where `count` is or is zero, and for stacks: a sample is
+    /// no hold and no wait.
     pub mean_ns: Option<f64>,
     /// Median duration; `None` where durations are not known one by one.
     pub p50_ns: Option<u64>,
@@ -48,6 +51,8 @@ pub struct Rows {
     pub to_ns: u64,
     /// The state they are about.
     pub state: State,
+    /// The stacks that they add up; `None` where they are exact sums.
+    pub kind: Option<SiteKind>,
     /// What they stand for.
     pub by: By,
     /// The rows, by descending total.
@@ -61,7 +66,10 @@ pub struct Query<'p> {
     pattern: Option<String>,
     gil: Option<u32>,
     between: Option<(u64, u64)>,
-    state: State,
+    state: Option<State>,
+    kind: Option<SiteKind>,
+    functions: Option<String>,
+    files: Option<String>,
     by: By,
     top: usize,
 }
@@ -89,7 +97,10 @@ impl Profile {
             pattern: None,
             gil: None,
             between: None,
-            state: State::Waiting,
+            state: None,
+            kind: None,
+            functions: None,
+            files: None,
             by: By::Thread,
             top: usize::MAX,
         }
@@ -98,8 +109,8 @@ impl Profile {
 
 impl Query<'_> {
     /// Only threads whose name fits a shell pattern (`*`, `?`, `[a-z]`, `{a,b}`). Of
-    /// waiting these are the waiters, but by site, function, file or module they are
-    /// the holders: whose stacks they are.
+    /// waiting these are the waiters. Of stacks they are those whose stacks they are:
+    /// of blame the holders.
     #[must_use]
     pub fn threads(mut self, pattern: impl Into<String>) -> Self {
         self.pattern = Some(pattern.into());
@@ -121,10 +132,34 @@ impl Query<'_> {
         self
     }
 
-    /// The state that is asked about: waiting unless told.
+    /// The state that is asked about: that of the kind of stacks, else waiting.
     #[must_use]
     pub fn state(mut self, state: State) -> Self {
-        self.state = state;
+        self.state = Some(state);
+        self
+    }
+
+    /// Answers from stacks of this kind. Without it, questions about code are answered
+    /// from blame for waiting, from hold for holding and from detached for detached.
+    #[must_use]
+    pub fn kind(mut self, kind: SiteKind) -> Self {
+        self.kind = Some(kind);
+        self
+    }
+
+    /// Only stacks whose innermost function has a qualified name that fits a shell
+    /// pattern. A stack that is not known fits none.
+    #[must_use]
+    pub fn functions(mut self, pattern: impl Into<String>) -> Self {
+        self.functions = Some(pattern.into());
+        self
+    }
+
+    /// Only stacks whose innermost function is in a file that fits a shell pattern,
+    /// in which `*` stands for folders too: `*/json/*`.
+    #[must_use]
+    pub fn files(mut self, pattern: impl Into<String>) -> Self {
+        self.files = Some(pattern.into());
         self
     }
 
@@ -145,8 +180,9 @@ impl Query<'_> {
     /// Answers.
     ///
     /// # Errors
-    /// [`Error::NotRecorded`] where the question has no answer: blame for another state
-    /// than waiting, code of a part of the time or where there are no stacks.
+    /// [`Error::NotRecorded`] where the question has no answer: a holder of anything
+    /// but waiting, stacks of another state, of a part of the time or where there are
+    /// none.
     /// [`Error::OutsideHistory`] for a time that is empty or not recorded.
     pub fn rows(&self) -> Result<Rows, Error> {
         self.check()?;
@@ -160,20 +196,33 @@ impl Query<'_> {
         Ok(Rows {
             from_ns,
             to_ns,
-            state: self.state,
+            state: self.asked_state(),
+            kind: self.stacks(),
             by: self.by,
             rows,
         })
     }
 
     fn check(&self) -> Result<(), Error> {
-        if self.by == By::Holder && self.state != State::Waiting {
+        if self.by == By::Holder && self.asked_state() != State::Waiting {
             return Err(Error::NotRecorded {
-                asked: format!("{} by holder", self.state),
+                asked: format!("{} by holder", self.asked_state()),
                 limit: String::from("apart: only waiting has a holder, ask for state waiting"),
             });
         }
         sites::check(self)
+    }
+
+    fn asked_state(&self) -> State {
+        let of_kind = self.kind.map(SiteKind::state);
+        self.state.or(of_kind).unwrap_or(State::Waiting)
+    }
+
+    /// The kind of stacks that the answer is made of; `None` where it is not.
+    fn stacks(&self) -> Option<SiteKind> {
+        let about_code = self.by.is_code() || self.functions.is_some() || self.files.is_some();
+        let of_state = || about_code.then(|| SiteKind::of(self.asked_state()));
+        self.kind.or_else(|| of_state().flatten())
     }
 
     /// The threads that the question is about.
@@ -184,7 +233,7 @@ impl Query<'_> {
             .filter(|thread| self.gil.is_none_or(|gil| thread.gil == gil))
             .filter(|thread| {
                 let pattern = self.pattern.as_deref();
-                pattern.is_none_or(|pattern| glob_match::glob_match(pattern, &thread.name))
+                pattern.is_none_or(|pattern| fits(pattern, &thread.name))
             })
     }
 

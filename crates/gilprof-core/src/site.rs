@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::sampled::Sampled;
+use crate::state::State;
 
 /// What the weight of a [`Site`] is the time of.
 #[derive(
@@ -39,6 +40,25 @@ impl SiteKind {
             .iter()
             .find(|(_, kind)| *kind == self)
             .map_or("", |(word, _)| word)
+    }
+
+    /// The state that its weights are times of.
+    pub fn state(self) -> State {
+        match self {
+            Self::Blame | Self::Wait => State::Waiting,
+            Self::Hold => State::Holding,
+            Self::Detached => State::Detached,
+        }
+    }
+
+    /// The kind that tells the code to which a state's time is due.
+    pub(crate) fn of(state: State) -> Option<Self> {
+        match state {
+            State::Waiting => Some(Self::Blame),
+            State::Holding => Some(Self::Hold),
+            State::Detached => Some(Self::Detached),
+            State::Ended | State::Unknown => None,
+        }
     }
 }
 

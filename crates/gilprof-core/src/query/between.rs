@@ -67,12 +67,12 @@ fn sums(query: &Query<'_>, slices: &[Slice]) -> Vec<Row> {
                 continue;
             };
             match query.by {
-                By::Gil => add(gil.into(), spent(thread, query.state)),
+                By::Gil => add(gil.into(), spent(thread, query.asked_state())),
                 By::State => STATES
                     .iter()
                     .zip(0..)
                     .for_each(|(&state, key)| add(key, spent(thread, state))),
-                By::Thread | By::Holder => add(thread.thread, spent(thread, query.state)),
+                By::Thread | By::Holder => add(thread.thread, spent(thread, query.asked_state())),
                 // Stacks have no history; the question was refused.
                 By::Site | By::Function | By::File | By::Module => {}
             }

@@ -20,9 +20,9 @@ pub enum By {
     Gil,
     /// The states.
     State,
-    /// The lines of code: for waiting those that held the GIL meanwhile, for holding
-    /// those that held it, for detached those that came back to it. As for the three
-    /// below, times are weights of samples, and only the innermost function counts.
+    /// The lines of code: of blame and hold those that held the GIL, of wait those that
+    /// waited, of detached those that came back to it. As for the three below, times
+    /// are weights of samples, and only the innermost function counts.
     Site,
     /// The functions of those lines.
     Function,
@@ -50,6 +50,16 @@ impl By {
         BY.iter()
             .find(|(_, by)| *by == self)
             .map_or("", |(word, _)| word)
+    }
+}
+
+impl By {
+    /// Whether the rows are about code.
+    pub(super) fn is_code(self) -> bool {
+        matches!(
+            self,
+            Self::Site | Self::Function | Self::File | Self::Module
+        )
     }
 }
 

@@ -1,46 +1,24 @@
-//! Answers by code: weights of sampled stacks.
+//! Answers from stacks: weights of samples.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::total::row;
 use super::{By, Query, Row};
 use crate::error::Error;
 use crate::frame::Frame;
-use crate::site::SiteKind;
-use crate::state::State;
+use crate::pattern::fits;
+use crate::site::{Site, SiteKind};
 
 /// The key of a stack that is not known.
 const UNKNOWN: &str = "(unknown)";
 
-/// What a row of such an answer is called, by its innermost frame; `None` where the
-/// rows are not about code.
-fn naming(by: By) -> Option<fn(&Frame) -> String> {
-    match by {
-        By::Thread | By::Holder | By::Gil | By::State => None,
-        By::Site => Some(Frame::to_string),
-        By::Function => Some(|frame| format!("{} ({})", frame.function, frame.file)),
-        By::File => Some(|frame| frame.file.clone()),
-        By::Module => Some(Frame::module),
-    }
-}
-
-/// The sites that a state is told by.
-fn kind(state: State) -> Option<SiteKind> {
-    match state {
-        State::Waiting => Some(SiteKind::Blame),
-        State::Holding => Some(SiteKind::Hold),
-        State::Detached => Some(SiteKind::Detached),
-        State::Ended | State::Unknown => None,
-    }
-}
-
 /// Refuses what stacks cannot tell.
 pub(super) fn check(query: &Query<'_>) -> Result<(), Error> {
-    if naming(query.by).is_none() {
+    let Some(kind) = query.stacks() else {
         return Ok(());
-    }
+    };
     let refused = |limit: String| {
-        let asked = format!("{} by {}", query.state, query.by);
+        let asked = format!("{} by {}", query.asked_state(), query.by);
         Err(Error::NotRecorded { asked, limit })
     };
     match query.profile.stacks_missing() {
@@ -50,26 +28,59 @@ pub(super) fn check(query: &Query<'_>) -> Result<(), Error> {
         _ if query.between.is_some() => refused(String::from(
             "between two instants: stacks have no history, ask the difference of two profiles",
         )),
+        _ if kind.state() != query.asked_state() => {
+            refused(format!("by {kind} stacks: they are about {}", kind.state()))
+        }
+        _ if query.by == By::Holder && kind != SiteKind::Blame => refused(String::from(
+            "where the waiters' stacks are: ask for kind blame, whose stacks are the holders'",
+        )),
         _ => Ok(()),
     }
 }
 
-/// A row for each line, function, file or module.
-pub(super) fn rows(query: &Query<'_>) -> Vec<Row> {
-    let (Some(name), Some(kind)) = (naming(query.by), kind(query.state)) else {
-        return Vec::new();
-    };
-    let chosen: BTreeSet<u64> = query.chosen().map(|thread| thread.id).collect();
-    let sites = query.profile.sites_of(kind).iter();
-    let mut rows: BTreeMap<String, Row> = BTreeMap::new();
-    for site in sites.filter(|site| chosen.contains(&site.thread)) {
+/// A row for each line, function, file, module, thread, GIL or state.
+pub(super) fn rows(query: &Query<'_>, kind: SiteKind) -> Vec<Row> {
+    let gils: BTreeMap<u64, u32> = query.chosen().map(|row| (row.id, row.gil)).collect();
+    let mut rows: BTreeMap<(Option<u64>, String), Row> = BTreeMap::new();
+    for site in query.profile.sites_of(kind) {
+        let Some(&gil) = gils.get(&site.thread) else {
+            continue;
+        };
         let leaf = query.profile.stack(site).next();
-        let key = leaf.map_or_else(|| UNKNOWN.into(), name);
-        let row = rows.entry(key.clone()).or_insert_with(|| row(key, None, 0));
+        if !is_chosen(query, leaf) {
+            continue;
+        }
+        let (id, key) = naming(query, site, gil, leaf);
+        let row = rows
+            .entry((id, key))
+            .or_insert_with_key(|(id, key)| row(key.clone(), *id, 0));
         row.total_ns = row.total_ns.saturating_add(site.weight_ns);
         row.count = Some(row.count.unwrap_or(0).saturating_add(site.samples));
     }
     rows.into_values().collect()
+}
+
+/// Whether a stack with this innermost frame is asked about.
+fn is_chosen(query: &Query<'_>, leaf: Option<&Frame>) -> bool {
+    let fits_in = |pattern: &Option<String>, part: fn(&Frame) -> &str| {
+        let pattern = pattern.as_deref();
+        pattern.is_none_or(|pattern| leaf.is_some_and(|leaf| fits(pattern, part(leaf))))
+    };
+    fits_in(&query.functions, |frame| &frame.function) && fits_in(&query.files, |frame| &frame.file)
+}
+
+/// The id and the key of the row that a site belongs to.
+fn naming(query: &Query<'_>, site: &Site, gil: u32, leaf: Option<&Frame>) -> (Option<u64>, String) {
+    let code = |name: fn(&Frame) -> String| (None, leaf.map_or_else(|| UNKNOWN.into(), name));
+    match query.by {
+        By::Thread | By::Holder => (Some(site.thread), query.name(site.thread)),
+        By::Gil => (Some(gil.into()), format!("GIL {gil}")),
+        By::State => (None, query.asked_state().to_string()),
+        By::Site => code(Frame::to_string),
+        By::Function => code(|frame| format!("{} ({})", frame.function, frame.file)),
+        By::File => code(|frame| frame.file.clone()),
+        By::Module => code(Frame::module),
+    }
 }
 
 #[cfg(test)]

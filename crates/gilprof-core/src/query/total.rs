@@ -8,12 +8,16 @@ use crate::state::State;
 use crate::thread::Thread;
 
 pub(super) fn rows(query: &Query<'_>) -> Vec<Row> {
+    if let Some(kind) = query.stacks() {
+        return super::sites::rows(query, kind);
+    }
     match query.by {
         By::Thread => by_thread(query),
         By::Holder => by_holder(query),
         By::Gil => by_gil(query),
         By::State => by_state(query),
-        By::Site | By::Function | By::File | By::Module => super::sites::rows(query),
+        // Of a state that has no stacks.
+        By::Site | By::Function | By::File | By::Module => Vec::new(),
     }
 }
 
@@ -56,7 +60,7 @@ fn by_thread(query: &Query<'_>) -> Vec<Row> {
     query
         .chosen()
         .map(|thread| {
-            let (total, durations) = spent(thread, query.state);
+            let (total, durations) = spent(thread, query.asked_state());
             with(row(thread.name.clone(), Some(thread.id), total), durations)
         })
         .collect()
@@ -113,7 +117,7 @@ fn by_gil(query: &Query<'_>) -> Vec<Row> {
             format!("GIL {index}"),
             Some(index.into()),
             threads,
-            query.state,
+            query.asked_state(),
         )
     })
     .collect()

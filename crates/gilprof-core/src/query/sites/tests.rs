@@ -1,6 +1,6 @@
 use super::*;
 use crate::profile::{Profile, ProfileParts};
-use crate::site::Site;
+use crate::state::State;
 use crate::thread::Thread;
 
 fn frame(function: &str, file: &str, line: u32) -> Frame {
@@ -43,6 +43,8 @@ fn parts() -> ProfileParts {
             site(SiteKind::Blame, 2, &[1], 7),
             site(SiteKind::Blame, 2, &[2], 20),
             site(SiteKind::Blame, 2, &[], 3),
+            site(SiteKind::Wait, 1, &[1], 11),
+            site(SiteKind::Wait, 2, &[2], 4),
             site(SiteKind::Hold, 1, &[2], 60),
             site(SiteKind::Detached, 2, &[1], 90),
         ],
@@ -104,6 +106,65 @@ fn each_state_has_its_own_stacks() {
     assert_eq!(modules(State::Holding), [("json".into(), 60)]);
     assert_eq!(modules(State::Detached), [("work".into(), 90)]);
     assert_eq!(modules(State::Ended), []);
+}
+
+#[test]
+fn each_kind_of_stacks_can_be_asked() {
+    let profile = profile();
+    let modules = |kind| totals(profile.query().kind(kind).by(By::Module));
+    assert_eq!(
+        modules(SiteKind::Wait),
+        [("work".into(), 11), ("json".into(), 4)]
+    );
+    assert_eq!(modules(SiteKind::Hold), [("json".into(), 60)]);
+    let rows = profile.query().kind(SiteKind::Detached).by(By::Site).rows();
+    let rows = rows.unwrap();
+    assert_eq!(
+        (rows.state, rows.kind),
+        (State::Detached, Some(SiteKind::Detached))
+    );
+    assert_eq!(profile.query().rows().unwrap().kind, None);
+}
+
+#[test]
+fn stacks_can_be_told_by_their_threads() {
+    let profile = profile();
+    let wait = || profile.query().kind(SiteKind::Wait);
+    assert_eq!(
+        totals(wait().by(By::Thread)),
+        [("main".into(), 11), ("worker-2".into(), 4)]
+    );
+    assert_eq!(totals(wait().by(By::State)), [("waiting".into(), 15)]);
+    assert_eq!(totals(wait().by(By::Gil)).len(), 2);
+    let crunch = profile.query().functions("crunch").by(By::Holder);
+    assert_eq!(
+        totals(crunch),
+        [("main".into(), 40), ("worker-2".into(), 12)]
+    );
+}
+
+#[test]
+fn patterns_choose_the_innermost_function_and_its_file() {
+    let profile = profile();
+    let query = || profile.query().by(By::Module);
+    assert_eq!(totals(query().functions("d*")), [("json".into(), 20)]);
+    assert_eq!(totals(query().files("/srv/*")), [("work".into(), 52)]);
+    assert_eq!(totals(query().files("/srv/*").functions("d*")), []);
+    // What is not known fits no pattern.
+    let all: u64 = totals(query().files("*")).iter().map(|row| row.1).sum();
+    assert_eq!(all, 72);
+}
+
+#[test]
+fn stacks_of_another_state_or_without_a_holder_are_refused() {
+    let profile = profile();
+    let hold = profile.query().state(State::Waiting).kind(SiteKind::Hold);
+    assert_eq!(
+        refusal(hold),
+        "waiting by thread cannot be told by hold stacks: they are about holding"
+    );
+    let wait = profile.query().kind(SiteKind::Wait).by(By::Holder);
+    assert!(refusal(wait).contains("ask for kind blame"));
 }
 
 #[test]
