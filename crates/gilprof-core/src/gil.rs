@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::demand::Demand;
 use crate::distribution::Distribution;
 
 /// What one GIL went through. All times are wall time in ns and exact.
@@ -32,6 +33,9 @@ pub struct Gil {
     /// The most threads that waited for it at one time; in a difference of profiles,
     /// that of the whole recording.
     pub waiters_max: u32,
+    /// For how long how many threads wanted it.
+    #[serde(default)]
+    pub demand: Demand,
     /// Durations of the holds that have ended.
     pub hold: Distribution,
     /// Durations of the waits that have ended.
@@ -53,6 +57,7 @@ impl Gil {
         less(&mut self.acquisitions, earlier.acquisitions);
         less(&mut self.switches, earlier.switches);
         less(&mut self.drop_requests, earlier.drop_requests);
+        self.demand.subtract(&earlier.demand);
         self.hold = Distribution::excess(&self.hold, &earlier.hold);
         self.wait = Distribution::excess(&self.wait, &earlier.wait);
         self.handoff = Distribution::excess(&self.handoff, &earlier.handoff);

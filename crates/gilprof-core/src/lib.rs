@@ -17,6 +17,7 @@ mod distribution;
 
 mod blame;
 mod blocked;
+mod demand;
 mod frame;
 mod gil;
 mod history;
@@ -39,6 +40,7 @@ mod pattern;
 
 mod query;
 mod verdict;
+mod what_if;
 mod window;
 
 mod error;
@@ -50,6 +52,7 @@ pub use distribution::Distribution;
 
 pub use blame::Blame;
 pub use blocked::{Blocked, BlockedOn};
+pub use demand::Demand;
 pub use frame::Frame;
 pub use gil::Gil;
 pub use history::{FIRST_SLICE_NS, History, SLICES_MAX, Slice, SliceBlame, SliceThread};
@@ -67,6 +70,7 @@ pub use profile::{Clock, Ended, Mode, Profile, ProfileParts};
 
 pub use query::{By, Query, Row, Rows};
 pub use verdict::{Confidence, Evidence, Verdict, VerdictId};
+pub use what_if::{Supposed, WhatIf};
 pub use window::Window;
 
 pub use error::Error;

@@ -106,6 +106,16 @@ fn history_agrees(account: &Account, oracle: &Oracle) {
     }
 }
 
+fn demand_agrees(account: &Account, oracle: &Oracle) {
+    let (held_ns, passing_ns) = oracle.demand();
+    let demand = &account.gil.demand;
+    let told = demand.held_ns.iter().copied().zip(0..);
+    let told: Vec<(u64, usize)> = told.filter(|&(ns, _)| ns > 0).collect();
+    let expected = held_ns.into_iter().map(|(waiters, ns)| (ns, waiters));
+    assert_eq!(told, expected.collect::<Vec<_>>());
+    assert_eq!(demand.passing_ns, passing_ns);
+}
+
 fn balances(account: &Account) {
     let threads = &account.threads;
     for thread in threads {
@@ -119,6 +129,7 @@ fn balances(account: &Account) {
     assert_eq!(sum(|t| t.waiting_ns), parts);
     assert_eq!(account.gil.holding_ns, sum(|t| t.holding_ns));
     assert_eq!(account.gil.waiting_ns, sum(|t| t.waiting_ns));
+    assert_eq!(account.gil.demand.total_held_ns(), account.gil.holding_ns);
     assert_eq!(account.gil.acquisitions, sum(|t| t.acquisitions));
     assert_eq!(account.ignored, 0);
 }
@@ -145,6 +156,13 @@ proptest! {
         let script = Writer::write(&choices, true);
         let now = last_time(&script) + later;
         history_agrees(&ledger_of(&script).at(now), &Oracle::of(&script, now));
+    }
+
+    #[test]
+    fn demand_is_that_of_the_naive_account(choices in choices(), later in 0u64..50_000_000) {
+        let script = Writer::write(&choices, true);
+        let now = last_time(&script) + later;
+        demand_agrees(&ledger_of(&script).at(now), &Oracle::of(&script, now));
     }
 
     #[test]

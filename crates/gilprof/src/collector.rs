@@ -144,7 +144,7 @@ impl Collector {
         &self,
         region: &Region,
         recording: &Recording,
-        cut: Cut,
+        mut cut: Cut,
         charges: Vec<Charges>,
         ended_how: Ended,
     ) -> Profile {
@@ -179,7 +179,10 @@ impl Collector {
             notes: notes(region, &cut),
             ..ProfileParts::default()
         };
-        for charged in charges {
+        for (charged, gil) in charges.into_iter().zip(0..) {
+            if let Some(row) = cut.gils.iter_mut().find(|row| row.index == gil) {
+                row.demand = charged.demand;
+            }
             parts.blame.extend(charged.blame);
             parts.holds.extend(charged.holds);
             parts.history.merge(charged.history);

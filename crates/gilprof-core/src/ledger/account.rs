@@ -7,6 +7,7 @@ use super::pairs::Cell;
 use super::record::Record;
 use super::tally::Tallies;
 use crate::blame::Blame;
+use crate::demand::Demand;
 use crate::distribution::Distribution;
 use crate::gil::Gil;
 use crate::history::History;
@@ -49,6 +50,8 @@ pub struct Charges {
     pub holds: Vec<Hold>,
     /// What happened when.
     pub history: History,
+    /// For how long how many threads wanted the GIL.
+    pub demand: Demand,
 }
 
 impl Book {
@@ -75,6 +78,7 @@ impl Book {
         Charges {
             blame: self.blame(),
             holds: self.worst.into_holds(),
+            demand: self.gil.demand,
             history: self.timeline.map(|t| t.finish(slice)).unwrap_or_default(),
         }
     }

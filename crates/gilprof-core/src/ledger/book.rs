@@ -32,6 +32,8 @@ pub(crate) struct Book {
     pub(super) pairs: Pairs,
     pub(super) worst: Worst,
     pub(super) timeline: Option<Timeline>,
+    /// Up to when it is booked how many threads want the GIL.
+    demanded: u64,
     /// Before this, nothing about slices needs to be done.
     edge: u64,
     /// The latest time seen.
@@ -58,6 +60,7 @@ impl Book {
             pairs: Pairs::default(),
             worst: Worst::default(),
             timeline: None,
+            demanded: 0,
             edge: 0,
             latest: 0,
             events: 0,
@@ -136,8 +139,20 @@ impl Book {
         }
     }
 
+    /// Books up to `now` how many threads want the GIL; before any of them comes or goes.
+    #[inline]
+    fn weigh(&mut self, now: u64) {
+        let ns = now - std::mem::replace(&mut self.demanded, now);
+        match (self.holder, self.waiters.len()) {
+            (Some(UNKNOWN), _) | (None, 0) => {}
+            (None, _) => self.gil.demand.passing_ns += ns,
+            (Some(_), waiters) => self.gil.demand.hold(waiters, ns),
+        }
+    }
+
     #[inline]
     pub(crate) fn begin_wait(&mut self, at: u32, now: u64) {
+        self.weigh(now);
         let record = &mut self.records[at as usize];
         record.turn(State::Waiting, now);
         record.place = self.waiters.len() as u32;
@@ -151,6 +166,7 @@ impl Book {
     /// began unseen.
     #[inline]
     pub(crate) fn end_wait(&mut self, at: u32, now: u64, next: State) -> Option<(u64, u64)> {
+        self.weigh(now);
         let record = &mut self.records[at as usize];
         let wait_ns = now - record.since;
         let known = !record.partial;
@@ -166,6 +182,7 @@ impl Book {
 
     #[inline]
     pub(crate) fn begin_hold(&mut self, at: u32, now: u64) {
+        self.weigh(now);
         if self.holder.is_none() {
             self.gil.free_ns += now - self.charged;
         }
@@ -196,6 +213,7 @@ impl Book {
     /// its end was lost.
     #[inline]
     pub(crate) fn end_hold(&mut self, at: u32, now: u64, requested: bool) -> Option<u64> {
+        self.weigh(now);
         let record = &mut self.records[at as usize];
         let hold_ns = now - record.since;
         let known = !record.partial;
@@ -211,6 +229,7 @@ impl Book {
 
     /// The GIL, of which it was not known who held it, is free from now on.
     pub(crate) fn set_free(&mut self, now: u64) {
+        self.weigh(now);
         self.holder = None;
         self.charged = now;
         self.hold = Hold::default();
@@ -342,6 +361,7 @@ impl Book {
     pub(crate) fn settle(&mut self, now: u64) {
         let now = self.advance(now);
         self.charge(now);
+        self.weigh(now);
         self.records.iter_mut().for_each(|record| record.book(now));
         match self.holder {
             None => self.gil.free_ns += now - self.charged,

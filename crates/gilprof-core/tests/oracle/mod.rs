@@ -445,6 +445,29 @@ impl Oracle {
         all
     }
 
+    /// Ns for which a known thread held while so many waited, and ns for which nobody
+    /// held though some waited.
+    pub(crate) fn demand(&self) -> (BTreeMap<usize, u64>, u64) {
+        let mut edges: Vec<u64> = self.intervals.iter().flat_map(|i| [i.from, i.to]).collect();
+        edges.sort_unstable();
+        edges.dedup();
+        let (mut held_ns, mut passing_ns) = (BTreeMap::new(), 0);
+        for edge in edges.windows(2) {
+            let over = |i: &&Interval| i.from <= edge[0] && edge[1] <= i.to;
+            let here: Vec<&Interval> = self.intervals.iter().filter(over).collect();
+            let holder = here.iter().find(|i| i.doing == Doing::Holding);
+            let waits = |i: &&&Interval| matches!(i.doing, Doing::Waiting { .. });
+            let (waiters, ns) = (here.iter().filter(waits).count(), edge[1] - edge[0]);
+            match holder.map(|hold| hold.thread) {
+                Some(0) => {}
+                Some(_) => *held_ns.entry(waiters).or_default() += ns,
+                None if waiters > 0 => passing_ns += ns,
+                None => {}
+            }
+        }
+        (held_ns, passing_ns)
+    }
+
     /// Waiter and holder → ns, waits, longest; 0 for the unknown holder.
     pub(crate) fn blame(&self, from: u64, to: u64) -> BTreeMap<(u64, u64), (u64, u64, u64)> {
         let mut blame: BTreeMap<(u64, u64), (u64, u64, u64)> = BTreeMap::new();

@@ -1,6 +1,6 @@
 //! Rows of a profile from what was read, with open intervals closed at the cut.
 
-use gilprof_core::{Distribution, Gil, State, Thread};
+use gilprof_core::{Demand, Distribution, Gil, State, Thread};
 
 use super::Unread;
 use super::sums::{GilSums, Sums};
@@ -122,6 +122,8 @@ pub(super) fn gil_row(cell: &GilCell, sums: &GilSums, index: u32, pid: u32) -> G
         switches: sums.switches,
         drop_requests: sums.drop_requests,
         waiters_max: u32::try_from(sums.waiters_max).unwrap_or(u32::MAX),
+        // It is folded from the events.
+        demand: Demand::default(),
         hold: cell.hold.read(),
         wait: cell.wait.read(),
         handoff: cell.handoff.read(),
