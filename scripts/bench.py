@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Builds gilprof and prints what it costs here, against the budgets, and how
-far its numbers are from known truths.
+"""Builds gilprof and prints what it costs here, against the budgets, how far
+its numbers are from known truths, and bounds of speed-ups beside measured ones.
 
     scripts/bench.py            with the newest Python found
     scripts/bench.py 3.9 pair   with this one, only these rows of the costs
@@ -26,6 +26,8 @@ def main(arguments):
     if not benches:
         print()
         venvs.run([python, "benches/accuracy.py"], env=environment)
+        print()
+        venvs.run([python, "benches/what_if.py"])
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ mod text;
 mod rows;
 mod site;
 mod verdict;
+mod what_if;
 
 mod tables;
 
@@ -47,6 +48,8 @@ mod _native {
     use crate::site::{Blocked, Frame, Site};
     #[pymodule_export]
     use crate::verdict::{Evidence, Verdict};
+    #[pymodule_export]
+    use crate::what_if::WhatIf;
     #[pymodule_export]
     use crate::{
         after_fork_in_child, after_fork_in_parent, before_fork, cli_main, is_running,

@@ -14,6 +14,7 @@ use crate::site::{Blocked, Site};
 use crate::tables::Tables;
 use crate::text::seconds;
 use crate::verdict::Verdict;
+use crate::what_if::{WhatIf, cpus};
 
 /// All that is known of a recording at one instant.
 #[pyclass(frozen, module = "gilprof")]
@@ -35,6 +36,11 @@ impl Profile {
     fn tables(&self, py: Python<'_>) -> PyResult<&Tables> {
         self.tables
             .get_or_try_init(py, || Tables::new(py, &self.inner))
+    }
+
+    fn bound(&self, py: Python<'_>, row: core::WhatIf) -> PyResult<WhatIf> {
+        let thread = row.thread.map(|id| self.tables(py)?.thread(py, id));
+        Ok(WhatIf::new(row, thread.transpose()?))
     }
 }
 
@@ -253,6 +259,52 @@ impl Profile {
     /// Asks the profile for rows.
     fn query(&self) -> Query {
         Query::new(&self.inner)
+    }
+
+    /// How much faster the program could be at most: without a GIL and as processes, on
+    /// so many CPUs (those that this process may use), with half the hold in the
+    /// function that others wait for most, and with a tenth of the switch interval.
+    #[pyo3(signature = (cpus = None))]
+    fn what_if<'py>(&self, py: Python<'py>, cpus: Option<u32>) -> PyResult<Bound<'py, PyTuple>> {
+        let rows = py.detach(|| self.inner.what_if(self::cpus(cpus)));
+        let rows = rows.into_iter().map(|row| self.bound(py, row));
+        PyTuple::new(py, rows.collect::<PyResult<Vec<WhatIf>>>()?)
+    }
+
+    /// How much faster it could be without a GIL, with the threads that it has.
+    #[pyo3(signature = (cpus = None))]
+    fn without_gil(&self, py: Python<'_>, cpus: Option<u32>) -> PyResult<WhatIf> {
+        self.bound(py, self.inner.without_gil(self::cpus(cpus)))
+    }
+
+    /// How much faster it could be as so many processes with an equal part of the work
+    /// each.
+    #[pyo3(signature = (processes, cpus = None))]
+    fn as_processes(&self, py: Python<'_>, processes: u32, cpus: Option<u32>) -> PyResult<WhatIf> {
+        let row = self.inner.as_processes(processes, self::cpus(cpus));
+        self.bound(py, row)
+    }
+
+    /// How much faster it could be if the GIL were held half as long in functions, and
+    /// in files, that match shell patterns.
+    #[pyo3(signature = (functions = "*", files = "*"))]
+    fn half_hold(&self, py: Python<'_>, functions: &str, files: &str) -> PyResult<WhatIf> {
+        self.bound(py, self.inner.half_hold(functions, files))
+    }
+
+    /// How much faster it could be if threads whose name matches a shell pattern held
+    /// the GIL half as long.
+    #[pyo3(signature = (threads, /))]
+    fn half_hold_of(&self, py: Python<'_>, threads: &str) -> PyResult<WhatIf> {
+        self.bound(py, self.inner.half_hold_of(threads))
+    }
+
+    /// How much sooner the thread that gains most could be done with a shorter switch
+    /// interval; None where no wait would be shorter.
+    #[pyo3(signature = (interval_ns, /))]
+    fn with_switch_interval(&self, py: Python<'_>, interval_ns: u64) -> PyResult<Option<WhatIf>> {
+        let row = self.inner.with_switch_interval(interval_ns);
+        row.map(|row| self.bound(py, row)).transpose()
     }
 
     /// The sums that do not balance, a sentence each: none, unless gilprof or the

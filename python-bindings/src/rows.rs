@@ -153,6 +153,11 @@ pub(crate) struct Gil {
     drop_requests: u64,
     /// The most threads that waited for it at one time.
     waiters_max: u32,
+    /// Time it was held while so many threads waited for it: while nobody did at 0. The
+    /// 64th stands for that many or more.
+    held_by_waiters_ns: Vec<u64>,
+    /// Time nobody held it though somebody waited.
+    passing_ns: u64,
     /// Durations of the holds that have ended.
     hold: Py<Distribution>,
     /// Durations of the waits that have ended.
@@ -176,6 +181,8 @@ impl Gil {
             switches: row.switches,
             drop_requests: row.drop_requests,
             waiters_max: row.waiters_max,
+            held_by_waiters_ns: row.demand.held_ns.clone(),
+            passing_ns: row.demand.passing_ns,
             hold: Distribution::new(py, &row.hold)?,
             wait: Distribution::new(py, &row.wait)?,
             handoff: Distribution::new(py, &row.handoff)?,

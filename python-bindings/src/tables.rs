@@ -62,6 +62,10 @@ impl Tables {
         })
     }
 
+    pub(crate) fn thread(&self, py: Python<'_>, id: u64) -> PyResult<Py<Thread>> {
+        known_thread(py, &self.by_id, id)
+    }
+
     pub(crate) fn site(&self, py: Python<'_>, site: &core::Site) -> PyResult<Site> {
         let thread = known_thread(py, &self.by_id, site.thread)?;
         let stack = self.stack(py, &site.stack)?;

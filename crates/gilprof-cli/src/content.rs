@@ -11,6 +11,9 @@ mod on_cpu;
 mod sites;
 mod threads;
 mod verdict;
+mod what_if;
+
+use std::thread::available_parallelism;
 
 use gilprof::Profile;
 
@@ -22,8 +25,10 @@ use labels::Labels;
 pub(crate) fn document(profile: &Profile) -> Document {
     let labels = Labels::of(profile);
     let (title, tone, verdict) = verdict::verdict(profile);
+    let cpus = available_parallelism().map_or(1, |cpus| cpus.get() as u32);
     let sections = [
         Some(verdict),
+        what_if::what_if(profile, &profile.verdict(), cpus),
         threads::threads(profile, &labels),
         on_cpu::on_cpu(profile, &labels),
         latencies::latencies(profile, &labels),

@@ -1,6 +1,8 @@
 //! Profiles that tests render.
 
-use gilprof::core::{Blame, Distribution, Frame, Gil, Hold, ProfileParts, Site, State, Thread};
+use gilprof::core::{
+    Blame, Demand, Distribution, Frame, Gil, Hold, ProfileParts, Site, State, Thread,
+};
 use gilprof::{Ended, Profile};
 
 const MS: u64 = 1_000_000;
@@ -87,6 +89,10 @@ pub(crate) fn contended() -> Profile {
         acquisitions: 4,
         switches: 4,
         waiters_max: 1,
+        demand: Demand {
+            held_ns: vec![0, 1000 * MS],
+            passing_ns: 0,
+        },
         ..Gil::default()
     }];
     parts.holds = vec![Hold {
