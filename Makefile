@@ -3,7 +3,7 @@
 PYTHON ?= python3
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 demo: ## profile three small programs and show their reports
 	$(PYTHON) scripts/demo.py
@@ -13,6 +13,9 @@ test: ## every check and test, on every supported Python of this machine
 
 bench: ## what profiling costs here, against the budgets
 	$(PYTHON) scripts/bench.py
+
+scenarios: ## real programs and servers: is the verdict right? (needs wrk; apache2 for some)
+	$(PYTHON) scripts/scenarios.py
 
 wheel: ## build the wheel into target/wheels
 	$(PYTHON) scripts/venvs.py
@@ -26,4 +29,4 @@ fmt: ## format the Rust code
 clean: ## remove everything that was built
 	rm -rf target target-loom .venvs
 
-.PHONY: help demo test bench wheel fuzz fmt clean
+.PHONY: help demo test bench scenarios wheel fuzz fmt clean
