@@ -111,6 +111,18 @@ def test_a_child_may_start_its_own_when_the_parent_has_stopped():
     assert_balanced(child)
 
 
+def test_a_child_that_starts_its_own_has_no_thread_of_its_parent():
+    def record():
+        with gilprof.profile() as p:
+            workloads.spinning(1)
+        return p.result
+
+    pid, child = in_child(record)
+    main = [row for row in child.threads if row.name == "MainThread"]
+    assert [row.native_id for row in main] == [pid]
+    assert main[0].acquisitions > 0
+
+
 def test_a_grandchild_records_itself():
     def fork_again():
         _pid, grandchild = in_child(spin_and_stop)
