@@ -160,6 +160,7 @@ fn with_sites(mut parts: ProfileParts, held_ms: u64) -> Profile {
         function: "crunch".into(),
         file: "/srv/work.py".into(),
         line: 3,
+        ..Frame::default()
     }];
     let site = |kind, weight_ns| Site {
         kind,
@@ -167,6 +168,7 @@ fn with_sites(mut parts: ProfileParts, held_ms: u64) -> Profile {
         stack: vec![0],
         weight_ns,
         samples: 1,
+        ..Site::default()
     };
     parts.sites = vec![
         site(SiteKind::Hold, held_ms * MS),
