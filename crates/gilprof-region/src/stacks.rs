@@ -61,6 +61,8 @@ pub struct Weights {
     pub spent_ns: u64,
     /// At [`Moment::Release`], when the hold that ended had begun.
     pub began_ns: u64,
+    /// At [`Moment::Release`], how long it was.
+    pub held_ns: u64,
 }
 
 impl Weights {
@@ -164,11 +166,12 @@ impl StackTable {
             depth += 1;
         }
         let at_release = u64::from(moment == Moment::Release);
-        cell[0].store(u64::from(thread) << 32 | at_release, Ordering::Relaxed);
+        let head = u64::from(thread) << 32 | depth << 1 | at_release;
+        cell[0].store(head, Ordering::Relaxed);
         cell[1].store(weights.waiting_ns, Ordering::Relaxed);
         cell[2].store(weights.spent_ns, Ordering::Relaxed);
         cell[3].store(weights.began_ns, Ordering::Relaxed);
-        cell[4].store(depth, Ordering::Relaxed);
+        cell[4].store(weights.held_ns, Ordering::Relaxed);
         // Pairs with the acquire load in `posted`.
         self.head.store(position + 1, Ordering::Release);
     }
@@ -182,7 +185,7 @@ impl StackTable {
     fn copy(&self, position: u64) -> Option<RawStack> {
         let cell = &self.cells[position as usize % STACKS].0;
         let head: [u64; HEAD_WORDS] = core::array::from_fn(|i| cell[i].load(Ordering::Relaxed));
-        let depth = (head[4] as usize).min(FRAMES);
+        let depth = (head[0] as u32 as usize / 2).min(FRAMES);
         let frames = cell[HEAD_WORDS..][..depth].iter();
         let frames = frames.map(|word| unpack(word.load(Ordering::Relaxed)));
         let stack = RawStack {
@@ -195,6 +198,7 @@ impl StackTable {
                 waiting_ns: head[1],
                 spent_ns: head[2],
                 began_ns: head[3],
+                held_ns: head[4],
             },
             frames: frames.collect(),
         };
@@ -271,6 +275,7 @@ mod tests {
             waiting_ns: n,
             spent_ns: n + 1,
             began_ns: n + 2,
+            held_ns: n + 3,
         }
     }
 

@@ -224,7 +224,7 @@ impl ThreadCell {
             spent_ns: self
                 .detached_due
                 .pass(self.detached_ns.load(Relaxed), every_ns, now_ns),
-            began_ns: 0,
+            ..Weights::default()
         }
     }
 
@@ -239,6 +239,7 @@ impl ThreadCell {
                 .hold_due
                 .pass(self.holding_ns.load(Relaxed), every_ns, now_ns),
             began_ns,
+            held_ns: now_ns.saturating_sub(began_ns),
         }
     }
 
