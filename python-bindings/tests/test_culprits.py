@@ -152,6 +152,30 @@ def test_who_releases_the_gil_is_not_blamed(culprit):
     assert sum(site.weight_ns for site in blamed(profile)) < 0.05 * profile.wall_ns
 
 
+def count_for_long():
+    number = 0
+    while number < 1_000_000:
+        number += 1
+
+
+def test_a_hold_that_nobody_waits_for_is_where_it_was_spent():
+    """Not where the GIL was released: that is in the sleep."""
+
+    def work():
+        for _ in range(20):
+            count_for_long()
+            time.sleep(0)
+
+    with gilprof.profile() as p:
+        thread = threading.Thread(target=work, name="alone")
+        thread.start()
+        thread.join()
+    sites = [site for site in p.result.sites("hold") if site.thread.name == "alone"]
+    spent = sum(s.weight_ns for s in sites if s.stack and s.stack[0].function == "count_for_long")
+    # The first looks are as rare as at an idle program.
+    assert spent > 0.5 * sum(site.weight_ns for site in sites)
+
+
 def test_blame_of_sites_adds_up_to_blame_of_threads():
     profile = profile_of(sort, 2.0)
     for thread in profile.threads:

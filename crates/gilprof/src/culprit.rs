@@ -1,4 +1,5 @@
-//! Looks at who holds the main GIL while others wait, in the middle of the hold.
+//! Looks at who holds the main GIL, in the middle of the hold: often while others
+//! wait, rarely while nobody does and the hold is a long one.
 //!
 //! Where the GIL is released says little about where it was held: from 3.10 on
 //! the interpreter lets go at calls and loop edges only, so a long operator would
@@ -15,6 +16,11 @@ const WAITED_FOR: Duration = Duration::from_millis(1);
 /// And while nobody does, but somebody lately had to ask for the GIL.
 const LATELY: Duration = Duration::from_millis(3);
 const LATELY_ENDS: Duration = Duration::from_millis(200);
+/// And while one thread holds for long and nobody waits; or what costs a quarter of
+/// what looking may cost, as it is worth less.
+const ALONE: Duration = Duration::from_millis(8);
+const ALONE_AFFORDED: u32 = 4 * AFFORDED;
+const LONG: Duration = Duration::from_millis(1);
 /// What looking may cost: one part in so many of a core, on average.
 const AFFORDED: u32 = 100;
 /// How often frames that changed while they were read are read again.
@@ -22,14 +28,14 @@ const TRIES: usize = 3;
 /// From `cond` to the last holder's thread state (pycore_gil.h, 3.9 to 3.13).
 const LAST_HOLDER: u64 = 24;
 
-/// The holder's frames, and the waiting that was seen since the last look. No
-/// frames: they did not stand still.
+/// The holder's frames, and what was seen since the last look. No frames: they did
+/// not stand still.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Glimpse {
     pub(crate) held: Held,
     pub(crate) frames: Option<Vec<FrameAt>>,
-    /// Waiters times the time that passed.
-    pub(crate) waiting_ns: u64,
+    /// The time that passed.
+    pub(crate) spent_ns: u64,
 }
 
 /// Looks at holders.
@@ -41,6 +47,8 @@ pub(crate) struct Culprit {
     /// The hold that was looked at last, and when.
     last: (u64, u64),
     asked_for: Option<Instant>,
+    /// When a long hold was seen for which nobody waited.
+    alone: Option<Instant>,
     /// What a look costs lately, the way there and back included.
     cost: Duration,
     seed: u64,
@@ -56,6 +64,7 @@ impl Culprit {
             last_holder: plan.gil_address.checked_sub(LAST_HOLDER)?,
             last: (0, 0),
             asked_for: None,
+            alone: None,
             cost: Duration::ZERO,
             seed: plan.gil_address,
         })
@@ -71,8 +80,8 @@ impl Culprit {
         self.cost = (7 * self.cost + cost.min(WAITED_FOR)) / 8;
     }
 
-    /// The holder's frames, if somebody waits for it; and how long to wait before
-    /// the next look.
+    /// The holder's frames, if somebody waits for it or it holds for long; and how
+    /// long to wait before the next look.
     pub(crate) fn look(&mut self, region: &Region) -> (Option<Glimpse>, Option<Duration>) {
         match region.held(0) {
             Some(held) if held.waiters > 0 => {
@@ -82,11 +91,23 @@ impl Culprit {
                     Some(self.about(WAITED_FOR)),
                 )
             }
-            _ => {
-                let lately = self.asked_for.filter(|at| at.elapsed() < LATELY_ENDS);
-                (None, lately.map(|_| self.about(LATELY)))
+            Some(held) if is_long(region, held) => {
+                self.alone = Some(Instant::now());
+                (Some(self.glimpse(region, held)), self.soon())
             }
+            _ => (None, self.soon()),
         }
+    }
+
+    /// When to look again while nobody waits, if there was a reason lately.
+    fn soon(&mut self) -> Option<Duration> {
+        let lately = |at: &Instant| at.elapsed() < LATELY_ENDS;
+        let mean = match (self.asked_for.filter(lately), self.alone.filter(lately)) {
+            (Some(_), _) => LATELY,
+            (None, Some(_)) => ALONE.max(ALONE_AFFORDED * self.cost),
+            (None, None) => return None,
+        };
+        Some(self.about(mean))
     }
 
     fn glimpse(&mut self, region: &Region, held: Held) -> Glimpse {
@@ -100,7 +121,7 @@ impl Culprit {
         Glimpse {
             held,
             frames,
-            waiting_ns: held.waiters * now_ns.saturating_sub(since_ns),
+            spent_ns: now_ns.saturating_sub(since_ns),
         }
     }
 
@@ -131,6 +152,11 @@ impl Culprit {
         self.seed ^= self.seed << 17;
         mean.mul_f64(0.2 + 1.6 * (self.seed >> 11) as f64 / (1_u64 << 53) as f64)
     }
+}
+
+fn is_long(region: &Region, held: Held) -> bool {
+    let since_ns = region.clock().now_ns().saturating_sub(held.began_ns);
+    Duration::from_nanos(since_ns) >= LONG
 }
 
 /// Whether two readings show the same calls. The innermost instruction may have

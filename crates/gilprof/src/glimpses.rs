@@ -1,96 +1,176 @@
 //! What was seen in the middle of holds, until their ends are read.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 
 use gilprof_region::{FRAMES, Held, RawFrame, RawStack};
 
-/// A stack, and its part of a weight.
-pub(crate) type Part = (Vec<RawFrame>, u64);
+/// How many different stacks of one hold are kept; a hold may last for hours.
+const DIFFERENT: usize = 4_096;
+/// How many different ends of holds are kept, and stacks of each.
+const ENDS: usize = 1_024;
+const OF_AN_END: usize = 64;
+/// What was in a hold of this length is not told by its end.
+const LONG_NS: u64 = 1_000_000;
 
-/// What was seen of holds, by thread and by when they began.
+/// What was seen of holds, by thread and by when they began; and of all holds that
+/// were over, by the stack of their release.
 #[derive(Debug, Default)]
-pub(crate) struct Glimpses(HashMap<(u32, u64), Hold>);
+pub(crate) struct Glimpses {
+    holds: HashMap<(u32, u64), Hold>,
+    ends: HashMap<Vec<RawFrame>, HashMap<Vec<RawFrame>, Weights>>,
+}
 
 /// The middle of one hold.
 #[derive(Debug, Default)]
 struct Hold {
-    /// The stacks and their weights. Where the frames did not stand still, it was
-    /// in Python code that moves fast: then the line of the release is right.
-    seen: Vec<(Option<Vec<RawFrame>>, u64)>,
+    /// The stacks and what they stand for. Where the frames did not stand still, it
+    /// was in Python code that moves fast: then the line of the release is right.
+    seen: HashMap<Option<Vec<RawFrame>>, Weights>,
     /// How often stacks were read since.
     drains: u32,
 }
 
+/// What a glimpse stands for: shares of a hold and of what it cost the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Weights {
+    /// The waiting that was seen.
+    pub(crate) waiting_ns: u64,
+    /// The time in which it was seen.
+    pub(crate) spent_ns: u64,
+}
+
+/// A stack, and its part of a hold.
+pub(crate) type Part = (Vec<RawFrame>, Weights);
+
 impl Glimpses {
-    pub(crate) fn keep(&mut self, held: Held, frames: Option<Vec<RawFrame>>, weight_ns: u64) {
-        let hold = self.0.entry((held.thread, held.began_ns)).or_default();
-        hold.seen.push((frames, weight_ns));
+    pub(crate) fn keep(&mut self, held: Held, frames: Option<Vec<RawFrame>>, spent_ns: u64) {
+        let hold = self.holds.entry((held.thread, held.began_ns)).or_default();
+        let weights = Weights {
+            waiting_ns: held.waiters * spent_ns,
+            spent_ns,
+        };
+        let known = hold.seen.len() < DIFFERENT || hold.seen.contains_key(&frames);
+        add(&mut hold.seen, frames.filter(|_| known), weights);
     }
 
-    /// What the weight of a stack is shared by: what was seen in the middle of the
-    /// hold that it ended, else the stack itself.
+    /// What the weights of a stack are shared by: what was seen in the middle of the
+    /// hold that it ended; if that was a long one and not seen, what was seen of
+    /// others that ended so. The last part is the stack itself, for when nothing was.
     pub(crate) fn parts(&mut self, stack: &RawStack) -> Vec<Part> {
-        let hold = (stack.thread, stack.weights.began_ns);
-        let Some(hold) = self.0.remove(&hold) else {
-            return vec![(stack.frames.clone(), 1)];
+        let hold = self.holds.remove(&(stack.thread, stack.weights.began_ns));
+        let mut parts = match hold {
+            Some(hold) => self.seen(hold, stack),
+            None if stack.weights.held_ns >= LONG_NS => self.seen_of_others(&stack.frames),
+            None => Vec::new(),
         };
+        parts.push((stack.frames.clone(), Weights::default()));
+        parts
+    }
+
+    fn seen(&mut self, hold: Hold, stack: &RawStack) -> Vec<Part> {
         let root = stack.frames.last();
-        let seen = hold.seen.into_iter();
-        seen.map(|(frames, part)| {
+        let seen = hold.seen.into_iter().map(|(frames, part)| {
             let whole = frames.filter(|frames| is_whole(frames, root));
             (whole.unwrap_or_else(|| stack.frames.clone()), part)
-        })
-        .collect()
+        });
+        let parts: Vec<Part> = seen.collect();
+        self.remember(&stack.frames, &parts);
+        parts
+    }
+
+    fn remember(&mut self, end: &[RawFrame], parts: &[Part]) {
+        if self.ends.len() >= ENDS && !self.ends.contains_key(end) {
+            return;
+        }
+        let seen = self.ends.entry(end.to_vec()).or_default();
+        for (frames, part) in parts {
+            if seen.len() < OF_AN_END || seen.contains_key(frames) {
+                add(seen, frames.clone(), *part);
+            }
+        }
+    }
+
+    fn seen_of_others(&self, end: &[RawFrame]) -> Vec<Part> {
+        let seen = self.ends.get(end).into_iter().flatten();
+        seen.map(|(frames, part)| (frames.clone(), *part)).collect()
     }
 
     /// Not every hold that was looked at ends with a stack. `present` goes on.
     pub(crate) fn forget_old(&mut self, present: Option<Held>) {
         let present = present.map(|held| (held.thread, held.began_ns));
-        self.0.retain(|hold, glimpses| {
+        self.holds.retain(|hold, glimpses| {
             glimpses.drains += 1;
             glimpses.drains <= 2 || Some(*hold) == present
         });
     }
 
     /// What was seen of a hold that goes on.
-    pub(crate) fn of(&self, held: Held) -> impl Iterator<Item = (&[RawFrame], u64)> {
-        let hold = self.0.get(&(held.thread, held.began_ns));
+    pub(crate) fn of(&self, held: Held) -> impl Iterator<Item = (&[RawFrame], Weights)> {
+        let hold = self.holds.get(&(held.thread, held.began_ns));
         let seen = hold.into_iter().flat_map(|hold| &hold.seen);
-        seen.map(|(frames, weight_ns)| (frames.as_deref().unwrap_or_default(), *weight_ns))
+        seen.map(|(frames, &weights)| (frames.as_deref().unwrap_or_default(), weights))
     }
 }
 
-/// Whether frames that were read while the thread ran reach down to the same
-/// function as the stack of its release.
-fn is_whole(frames: &[RawFrame], root: Option<&RawFrame>) -> bool {
-    let same = frames.last().map(|frame| frame.code) == root.map(|frame| frame.code);
-    same || frames.len() == FRAMES
+fn add<K: Eq + Hash>(sums: &mut HashMap<K, Weights>, key: K, part: Weights) {
+    let sum = sums.entry(key).or_default();
+    sum.waiting_ns = sum.waiting_ns.saturating_add(part.waiting_ns);
+    sum.spent_ns = sum.spent_ns.saturating_add(part.spent_ns);
 }
 
-/// Divides a weight by parts, so that nothing is lost.
-pub(crate) fn share(parts: &[Part], weight_ns: u64, mut each: impl FnMut(&[RawFrame], u64)) {
-    let whole: u128 = parts.iter().map(|(_, part)| u128::from(*part)).sum();
+/// Whether frames that were read while the thread ran reach down to the same
+/// function as the stack of its release. The last release of a thread has none.
+fn is_whole(frames: &[RawFrame], root: Option<&RawFrame>) -> bool {
+    let Some(root) = root else { return true };
+    frames.last().map(|frame| frame.code) == Some(root.code) || frames.len() == FRAMES
+}
+
+/// Divides a weight by parts, so that nothing is lost: what no part claims is the
+/// last one's.
+pub(crate) fn share(
+    parts: &[Part],
+    weight_ns: u64,
+    part_of: impl Fn(Weights) -> u64,
+    mut each: impl FnMut(&[RawFrame], u64),
+) {
+    let whole: u128 = parts
+        .iter()
+        .map(|(_, part)| u128::from(part_of(*part)))
+        .sum();
     let (mut passed, mut given) = (0_u128, 0_u64);
     for (at, (frames, part)) in parts.iter().enumerate() {
-        passed += u128::from(*part);
-        let due = match at + 1 == parts.len() || whole == 0 {
+        passed += u128::from(part_of(*part));
+        let due = match at + 1 == parts.len() {
             true => weight_ns,
-            false => (u128::from(weight_ns) * passed / whole) as u64,
+            false => (u128::from(weight_ns) * passed / whole.max(1)) as u64,
         };
-        each(frames, due - given);
+        if due > given {
+            each(frames, due - given);
+        }
         given = due;
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use gilprof_region::{Moment, Weights};
+    use std::cmp::Reverse;
+
+    use gilprof_region::Moment;
 
     use super::*;
 
     fn frames(codes: &[u32]) -> Vec<RawFrame> {
         let frame = |&code| RawFrame { code, offset: 0 };
         codes.iter().map(frame).collect()
+    }
+
+    /// Of a hold with one waiter.
+    fn weights(spent_ns: u64) -> Weights {
+        Weights {
+            waiting_ns: spent_ns,
+            spent_ns,
+        }
     }
 
     fn held(began_ns: u64) -> Held {
@@ -105,9 +185,9 @@ mod tests {
         RawStack {
             thread: 1,
             moment: Moment::Release,
-            weights: Weights {
+            weights: gilprof_region::Weights {
                 began_ns,
-                ..Weights::default()
+                ..gilprof_region::Weights::default()
             },
             frames: frames(&[5, 9]),
         }
@@ -117,34 +197,106 @@ mod tests {
     fn a_hold_that_nobody_saw_is_where_it_was_released() {
         let mut glimpses = Glimpses::default();
         glimpses.keep(held(100), Some(frames(&[1, 9])), 10);
-        assert_eq!(glimpses.parts(&release(200)), [(frames(&[5, 9]), 1)]);
+        assert_eq!(
+            glimpses.parts(&release(200)),
+            [(frames(&[5, 9]), Weights::default())]
+        );
     }
 
     #[test]
     fn a_hold_is_where_it_was_seen_and_where_it_moved_as_released() {
         let mut glimpses = Glimpses::default();
-        glimpses.keep(held(100), Some(frames(&[1, 9])), 30);
+        for spent_ns in [10, 20] {
+            glimpses.keep(held(100), Some(frames(&[1, 9])), spent_ns);
+        }
         glimpses.keep(held(100), None, 10);
         // Its frames end in the air: they were read while they changed.
         glimpses.keep(held(100), Some(frames(&[1, 2])), 20);
-        let parts = glimpses.parts(&release(100));
+        let mut parts = glimpses.parts(&release(100));
+        parts.sort_by_key(|(_, part)| Reverse(part.spent_ns));
         let released = frames(&[5, 9]);
         assert_eq!(
             parts,
             [
-                (frames(&[1, 9]), 30),
-                (released.clone(), 10),
-                (released, 20)
+                (frames(&[1, 9]), weights(30)),
+                (released.clone(), weights(20)),
+                (released.clone(), weights(10)),
+                (released, Weights::default()),
             ]
         );
     }
 
     #[test]
+    fn a_hold_that_ends_with_its_thread_is_where_it_was_seen() {
+        let mut glimpses = Glimpses::default();
+        glimpses.keep(held(100), Some(frames(&[1, 9])), 10);
+        let mut last = release(100);
+        last.frames.clear();
+        let parts = glimpses.parts(&last);
+        assert_eq!(parts[0], (frames(&[1, 9]), weights(10)));
+    }
+
+    #[test]
+    fn a_long_hold_that_nobody_saw_is_where_others_were_that_ended_so() {
+        let mut glimpses = Glimpses::default();
+        glimpses.keep(held(100), Some(frames(&[1, 9])), 10);
+        glimpses.parts(&release(100));
+        let mut unseen = release(200);
+        assert_eq!(glimpses.parts(&unseen).len(), 1);
+        unseen.weights.held_ns = LONG_NS;
+        assert_eq!(glimpses.parts(&unseen)[0], (frames(&[1, 9]), weights(10)));
+        unseen.frames = frames(&[6, 9]);
+        assert_eq!(glimpses.parts(&unseen).len(), 1);
+    }
+
+    #[test]
+    fn what_a_hold_cost_nobody_is_no_part_of_blame() {
+        let mut glimpses = Glimpses::default();
+        let alone = Held {
+            waiters: 0,
+            ..held(100)
+        };
+        glimpses.keep(alone, Some(frames(&[1, 9])), 90);
+        glimpses.keep(held(100), Some(frames(&[2, 9])), 10);
+        let parts = glimpses.parts(&release(100));
+        let blamed = |code: u32| {
+            let mut sum = 0;
+            share(
+                &parts,
+                1_000,
+                |part| part.waiting_ns,
+                |stack, part_ns| {
+                    sum += part_ns * u64::from(stack == frames(&[code, 9]));
+                },
+            );
+            sum
+        };
+        assert_eq!((blamed(1), blamed(2)), (0, 1_000));
+    }
+
+    #[test]
+    fn a_hold_of_endless_different_stacks_keeps_so_many() {
+        let mut glimpses = Glimpses::default();
+        for code in 0..2 * DIFFERENT as u32 {
+            glimpses.keep(held(100), Some(frames(&[code])), 1);
+        }
+        let seen: Vec<_> = glimpses.of(held(100)).collect();
+        assert!(seen.len() <= DIFFERENT + 1);
+        let spent: u64 = seen.iter().map(|(_, weights)| weights.spent_ns).sum();
+        assert_eq!(spent, 2 * DIFFERENT as u64);
+    }
+
+    #[test]
     fn what_is_shared_adds_up() {
-        let parts: Vec<Part> = [3, 0, 7, 11].map(|part| (Vec::new(), part)).into();
+        let parts: Vec<Part> = [3, 0, 7, 11].map(|part| (Vec::new(), weights(part))).into();
         for weight_ns in [0, 1, 20, 1_000_003] {
             let mut sum = 0;
-            share(&parts, weight_ns, |_, part_ns| sum += part_ns);
+            share(
+                &parts,
+                weight_ns,
+                |part| part.spent_ns,
+                |_, part_ns| sum += part_ns,
+            );
             assert_eq!(sum, weight_ns);
         }
     }

@@ -65,17 +65,32 @@ impl Stacks {
         let parts = self.glimpses.parts(&stack);
         let weights = stack.weights;
         let sums = self.sums.entry(row).or_default();
-        for (kind, weight_ns) in [(waiting, weights.waiting_ns), (spent, weights.spent_ns)] {
-            if weight_ns > 0 {
-                share(&parts, weight_ns, |frames, part_ns| {
-                    add(sums, (kind, frames.to_vec()), (part_ns, 1));
-                });
-            }
+        let mut add = |kind, frames: &[RawFrame], ns| add(sums, (kind, frames.to_vec()), (ns, 1));
+        share(
+            &parts,
+            weights.waiting_ns,
+            |part| part.waiting_ns,
+            |frames, ns| {
+                add(waiting, frames, ns);
+            },
+        );
+        // Shorter holds before the last one were where they were released.
+        let last_ns = weights.spent_ns.min(weights.held_ns);
+        share(
+            &parts,
+            last_ns,
+            |part| part.spent_ns,
+            |frames, ns| {
+                add(spent, frames, ns);
+            },
+        );
+        if weights.spent_ns > last_ns {
+            add(spent, &stack.frames, weights.spent_ns - last_ns);
         }
     }
 
-    /// Looks at who makes others wait right now; says how long to wait before the
-    /// next look, if there is a reason for one.
+    /// Looks at who holds right now and makes others wait, or holds for long; says
+    /// how long to wait before the next look, if there is a reason for one.
     pub(crate) fn look(&mut self, region: &Region) -> Option<Duration> {
         let (culprit, codes) = (self.culprit.as_mut()?, self.codes.as_mut()?);
         let (glimpse, pause) = culprit.look(region);
@@ -84,7 +99,7 @@ impl Stacks {
                 let numbered = frames.iter().map(|frame| codes.number(region, frame));
                 numbered.collect()
             });
-            self.glimpses.keep(glimpse.held, frames, glimpse.waiting_ns);
+            self.glimpses.keep(glimpse.held, frames, glimpse.spent_ns);
         }
         pause
     }
@@ -136,12 +151,18 @@ impl Stacks {
         }
         let present = region.held(0);
         let seen = present.map(|held| (held.thread, self.glimpses.of(held)));
-        for (thread, (stack, weight_ns)) in seen
+        for (thread, (stack, weights)) in seen
             .into_iter()
             .flat_map(|(thread, seen)| seen.map(move |one| (thread, one)))
         {
             let codes = self.codes.as_ref();
-            table.push(codes, SiteKind::Blame, thread, stack, (weight_ns, 1));
+            let kinds = [
+                (SiteKind::Blame, weights.waiting_ns),
+                (SiteKind::Hold, weights.spent_ns),
+            ];
+            for (kind, weight_ns) in kinds.into_iter().filter(|(_, weight_ns)| *weight_ns > 0) {
+                table.push(codes, kind, thread, stack, (weight_ns, 1));
+            }
         }
         (table.frames, table.sites)
     }
