@@ -14,8 +14,9 @@ from find_pythons import ROOT, find_pythons
 VENVS = ROOT / ".venvs"
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", "target"))
 WHEELS = ROOT / "target" / "wheels"
-# mypy checks that the stubs are what is there.
-TEST_PACKAGES = ["pytest>=8", "mypy>=1.11"]
+# mypy checks that the stubs are what is there; pyarrow and polars, each with a reader
+# of its own, read the Arrow tables.
+TEST_PACKAGES = ["pytest>=8", "mypy>=1.11", "pyarrow>=15", "polars>=1.3"]
 BUILD_PACKAGES = ["maturin>=1.8,<2"]
 
 

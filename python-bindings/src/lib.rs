@@ -10,7 +10,9 @@ mod site;
 mod verdict;
 mod what_if;
 
+mod table;
 mod tables;
+mod timeline;
 
 mod profile;
 mod query;
@@ -46,6 +48,8 @@ mod _native {
     use crate::shared::SharedSession;
     #[pymodule_export]
     use crate::site::{Blocked, Frame, Site};
+    #[pymodule_export]
+    use crate::table::Table;
     #[pymodule_export]
     use crate::verdict::{Evidence, Verdict};
     #[pymodule_export]

@@ -11,8 +11,10 @@ use pyo3::types::{PyDict, PyTuple};
 use crate::error::{Failure, Result, file_error, in_file};
 use crate::query::Query;
 use crate::site::{Blocked, Site};
+use crate::table::Table;
 use crate::tables::Tables;
 use crate::text::seconds;
+use crate::timeline;
 use crate::verdict::Verdict;
 use crate::what_if::{WhatIf, cpus};
 
@@ -259,6 +261,21 @@ impl Profile {
     /// Asks the profile for rows.
     fn query(&self) -> Query {
         Query::new(&self.inner)
+    }
+
+    /// A table for pandas, polars, DuckDB or pyarrow: "history" (what each thread did in
+    /// slices of time), or of the kept timeline (option timeline) its "events", or the
+    /// "holds" or "waits" they tell.
+    #[pyo3(signature = (name, /))]
+    fn table(&self, py: Python<'_>, name: &str) -> PyResult<Table> {
+        py.detach(|| timeline::table(&self.inner, name))
+    }
+
+    /// How many events of the timeline were forgotten: older ones that there was no more
+    /// room for. None where no timeline was kept.
+    #[getter]
+    fn timeline_forgotten(&self) -> Option<u64> {
+        self.inner.timeline().map(core::Timeline::forgotten)
     }
 
     /// How much faster the program could be at most: without a GIL and as processes, on

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use arrow_array::{Float64Array, Int64Array, StringArray};
 use gilprof::core::{self, By, SiteKind, State};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyCapsule, PyDict, PyTuple};
 
 use crate::error::Result;
+use crate::table::{Table, column};
 use crate::text::{duration, known};
 
 /// Asks a profile for rows; each verb gives a new query.
@@ -232,6 +234,35 @@ impl Rows {
     }
 }
 
+impl Rows {
+    fn table(&self, py: Python<'_>) -> PyResult<Table> {
+        let rows = self.rows.bind(py).iter();
+        let rows = rows.map(|row| Ok(row.cast::<Row>()?.clone().unbind()));
+        let all: Vec<Py<Row>> = rows.collect::<PyResult<_>>()?;
+        let rows = || all.iter().map(Py::get);
+        let signed = |value: Option<u64>| value.map(|value| value as i64);
+        let numbers = |part: fn(&Row) -> Option<u64>| {
+            column::<Int64Array, _>(rows().map(|row| signed(part(row))))
+        };
+        Table::new(vec![
+            (
+                "key",
+                column::<StringArray, _>(rows().map(|row| Some(row.key.as_str()))),
+            ),
+            ("id", numbers(|row| row.id)),
+            ("count", numbers(|row| row.count)),
+            ("total_ns", numbers(|row| Some(row.total_ns))),
+            (
+                "mean_ns",
+                column::<Float64Array, _>(rows().map(|row| row.mean_ns)),
+            ),
+            ("p50_ns", numbers(|row| row.p50_ns)),
+            ("p99_ns", numbers(|row| row.p99_ns)),
+            ("max_ns", numbers(|row| row.max_ns)),
+        ])
+    }
+}
+
 #[pymethods]
 impl Rows {
     /// Each row as a dict.
@@ -239,6 +270,22 @@ impl Rows {
         let rows = self.rows.bind(py).iter();
         rows.map(|row| row.cast::<Row>()?.get().to_dict(py))
             .collect()
+    }
+
+    /// The rows as an Arrow stream, for pandas, polars, DuckDB or pyarrow. The types are
+    /// not changed to those of `requested_schema`.
+    #[pyo3(signature = (requested_schema = None))]
+    fn __arrow_c_stream__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        self.table(py)?.__arrow_c_stream__(py, requested_schema)
+    }
+
+    /// The names and types of the columns.
+    fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
+        self.table(py)?.__arrow_c_schema__(py)
     }
 
     fn __len__(&self, py: Python<'_>) -> usize {

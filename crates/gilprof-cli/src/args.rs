@@ -74,6 +74,9 @@ pub(crate) struct RunArgs {
     /// After how much of a thread's time its stack is taken, 100us to 1s, or off [default: 1ms].
     #[arg(long, value_name = "TIME")]
     pub(crate) stacks: Option<String>,
+    /// How many of the latest events are saved with the profile, 1MB to 4096MB, or off [default: off].
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) timeline: Option<String>,
     /// The program and its arguments.
     #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
@@ -88,6 +91,7 @@ impl RunArgs {
             ("ring", &self.ring),
             ("clock", &self.clock),
             ("stacks", &self.stacks),
+            ("timeline", &self.timeline),
         ];
         for (option, value) in given {
             if let Some(value) = value {

@@ -158,6 +158,10 @@ fn subtract(
         blame,
         holds,
         history: later.history.since(earlier.history, begin),
+        timeline: later.timeline.map(|timeline| {
+            let former = earlier.timeline.unwrap_or_default();
+            timeline.since(&former, begin)
+        }),
         frames: added.frames,
         sites: added.sites,
         blocked: added.blocked,

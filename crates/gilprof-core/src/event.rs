@@ -1,10 +1,12 @@
 //! One transition of one thread, 16 bytes on the ring.
 
+use serde::{Deserialize, Serialize};
+
 /// Flag of a [`EventKind::Release`]: a waiter had asked for the GIL before it.
 pub const FLAG_REQUESTED: u8 = 1;
-
 /// One transition of one thread, as the probe saw it under the GIL's own mutex.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "[u64; 2]", into = "[u64; 2]")]
 pub struct Event {
     /// Nanoseconds on the recording's own clock; for [`EventKind::SwitchWait`] a
     /// duration, for [`EventKind::Fold`] the id of a group row.
@@ -89,6 +91,20 @@ impl Event {
             kind,
             flags: (rest >> 8) as u8,
         })
+    }
+}
+
+impl From<Event> for [u64; 2] {
+    fn from(event: Event) -> Self {
+        event.to_words()
+    }
+}
+
+impl TryFrom<[u64; 2]> for Event {
+    type Error = String;
+
+    fn try_from(words: [u64; 2]) -> Result<Self, String> {
+        Self::from_words(words).ok_or_else(|| format!("{words:?} is no event"))
     }
 }
 

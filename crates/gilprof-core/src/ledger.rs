@@ -10,6 +10,7 @@ mod account;
 mod book;
 mod pairs;
 mod record;
+mod spans;
 mod tally;
 mod timeline;
 mod worst;
@@ -22,6 +23,7 @@ use crate::event::{Event, EventKind, FLAG_REQUESTED};
 use crate::state::State;
 use book::{Book, UNKNOWN};
 use record::Record;
+pub(crate) use spans::Spans;
 use tally::Tallies;
 
 /// No record.
@@ -57,6 +59,18 @@ impl Ledger {
             groups: HashMap::new(),
             free: Vec::new(),
         }
+    }
+
+    /// A ledger that lists each hold and each wait; see [`Ledger::into_spans`].
+    pub(crate) fn listing(gil: u32) -> Self {
+        let mut ledger = Self::new(gil);
+        ledger.book.spans = Some(Spans::default());
+        ledger
+    }
+
+    /// The holds and waits that have ended, in that order, and began among the events.
+    pub(crate) fn into_spans(self) -> Spans {
+        self.book.spans.unwrap_or_default()
     }
 
     /// Folds in the next event. One that contradicts what is known is counted as

@@ -27,8 +27,10 @@ mod sampled;
 mod site;
 mod state;
 mod thread;
+mod wait;
 
 mod ledger;
+mod timeline;
 
 mod profile;
 
@@ -61,6 +63,9 @@ pub use on_cpu::{CpuReading, CpuSource, OnCpu, Stretch};
 pub use site::{Site, SiteKind};
 pub use state::State;
 pub use thread::Thread;
+pub use wait::Wait;
+
+pub use timeline::{Moment, Timeline};
 
 pub use ledger::{Account, Charges, Ledger};
 

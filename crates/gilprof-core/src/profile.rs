@@ -15,6 +15,7 @@ use crate::hold::Hold;
 use crate::on_cpu::CpuSource;
 use crate::site::Site;
 use crate::thread::Thread;
+use crate::timeline::Timeline;
 
 /// How the numbers of a profile were got.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -98,6 +99,9 @@ pub struct ProfileParts {
     pub holds: Vec<Hold>,
     /// What happened when.
     pub history: History,
+    /// The latest events; `None` where none were kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeline: Option<Timeline>,
     /// The frames that stacks are made of.
     #[serde(default)]
     pub frames: Vec<Frame>,
@@ -269,6 +273,11 @@ impl Profile {
     /// What happened when.
     pub fn history(&self) -> &History {
         &self.parts.history
+    }
+
+    /// The latest events; `None` where none were kept.
+    pub fn timeline(&self) -> Option<&Timeline> {
+        self.parts.timeline.as_ref()
     }
 
     /// The row of a thread; `None` where there is none of this id.

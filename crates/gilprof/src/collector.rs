@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use gilprof_core::{Charges, Ended, EventKind, Ledger, Mode, Profile, ProfileParts};
+use gilprof_core::{Charges, Ended, EventKind, Ledger, Mode, Profile, ProfileParts, Timeline};
 use gilprof_region::{Cursor, Cut, Next, Recording, Region};
 
 use crate::on_cpu::OnCpu;
@@ -24,6 +24,7 @@ pub(crate) struct Collector {
     cursors: Vec<Cursor>,
     ledgers: Vec<Ledger>,
     stacks: Stacks,
+    timeline: Option<Timeline>,
     events: u64,
     dropped: u64,
     /// CPU time that reading has cost this process.
@@ -42,6 +43,7 @@ impl Default for Collector {
             cursors: Vec::new(),
             ledgers: Vec::new(),
             stacks: Stacks::default(),
+            timeline: None,
             events: 0,
             dropped: 0,
             reading_ns: 0,
@@ -51,6 +53,14 @@ impl Default for Collector {
 }
 
 impl Collector {
+    /// A reader that keeps the latest events in `timeline`.
+    pub(crate) fn keeping(timeline: Option<Timeline>) -> Self {
+        Collector {
+            timeline,
+            ..Collector::default()
+        }
+    }
+
     /// Looks at the holder, and reads what is new where that is due; says how
     /// long the caller may wait before the next time.
     pub(crate) fn turn(&mut self, region: &Region) -> Duration {
@@ -100,6 +110,9 @@ impl Collector {
             match next {
                 Next::Event(event) => {
                     ledger.apply(event);
+                    if let Some(timeline) = &mut self.timeline {
+                        timeline.push(gil, event);
+                    }
                     match event.kind {
                         // The event's time is the number of the group.
                         EventKind::Fold => {
@@ -112,6 +125,9 @@ impl Collector {
                 Next::Lost(count) => {
                     lost += count;
                     ledger.lost(count);
+                    if let Some(timeline) = &mut self.timeline {
+                        timeline.lost(gil, count);
+                    }
                 }
             }
         }
@@ -176,6 +192,7 @@ impl Collector {
             stacks_lost: self.stacks.lost(),
             frames,
             sites,
+            timeline: self.timeline.clone(),
             notes: notes(region, &cut),
             ..ProfileParts::default()
         };

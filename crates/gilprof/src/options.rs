@@ -4,6 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use gilprof_core::Timeline;
 use gilprof_region::{Clock, Sizes};
 
 use crate::error::Error;
@@ -33,6 +34,10 @@ pub struct Options {
     /// time, or of what it made others wait, its stack is taken: 100 µs to 1 s,
     /// or 0 for never. Written `stacks=1ms` or `stacks=off`.
     pub stacks_ns: u64,
+    /// How many megabytes of the latest events are kept, for tables of single events,
+    /// holds and waits: 1 to 4096, or 0 for none. Written `timeline=64MB` or
+    /// `timeline=off`.
+    pub timeline_mb: u64,
 }
 
 impl Default for Options {
@@ -42,6 +47,7 @@ impl Default for Options {
             ring: 1 << 18,
             clock: ClockChoice::Auto,
             stacks_ns: 1_000_000,
+            timeline_mb: 0,
         }
     }
 }
@@ -60,8 +66,9 @@ impl Options {
             }
             "clock" => self.clock = clock(value)?,
             "stacks" => self.stacks_ns = stacks(value)?,
+            "timeline" => self.timeline_mb = timeline(value)?,
             _ => {
-                let allowed = "the options are threads, ring, clock and stacks";
+                let allowed = "the options are threads, ring, clock, stacks and timeline";
                 return Err(refuse(option, value, allowed));
             }
         }
@@ -70,6 +77,12 @@ impl Options {
 
     pub(crate) fn sizes(&self) -> Result<Sizes, Error> {
         Ok(Sizes::new(self.threads, self.ring)?)
+    }
+
+    /// Where events are kept, if they are.
+    pub(crate) fn timeline(&self) -> Option<Timeline> {
+        let bytes = self.timeline_mb.saturating_mul(1_000_000);
+        (bytes > 0).then(|| Timeline::with_room(bytes))
     }
 
     pub(crate) fn clock(&self) -> Clock {
@@ -114,6 +127,16 @@ fn stacks(value: &str) -> Result<u64, Error> {
     }
 }
 
+/// `off`, or a size.
+fn timeline(value: &str) -> Result<u64, Error> {
+    let size = value.strip_suffix("MB").and_then(|size| size.parse().ok());
+    match size {
+        _ if value == "off" => Ok(0),
+        Some(megabytes @ 1..=4_096) => Ok(megabytes),
+        _ => Err(refuse("timeline", value, "off, or 1MB to 4096MB")),
+    }
+}
+
 impl FromStr for Options {
     type Err = Error;
 
@@ -143,9 +166,13 @@ impl fmt::Display for Options {
             0 => String::from("off"),
             ns => format!("{}us", ns / 1_000),
         };
+        let timeline = match self.timeline_mb {
+            0 => String::from("off"),
+            megabytes => format!("{megabytes}MB"),
+        };
         write!(
             f,
-            "threads={},ring={},clock={clock},stacks={stacks}",
+            "threads={},ring={},clock={clock},stacks={stacks},timeline={timeline}",
             self.threads, self.ring
         )
     }
@@ -157,13 +184,13 @@ mod tests {
 
     #[test]
     fn options_read_back_as_they_are_written() {
-        let text = "threads=16, ring=4096,clock=monotonic, stacks=2ms";
+        let text = "threads=16, ring=4096,clock=monotonic, stacks=2ms,timeline=64MB";
         let options: Options = text.parse().unwrap();
         assert_eq!(
             options.to_string(),
-            "threads=16,ring=4096,clock=monotonic,stacks=2000us"
+            "threads=16,ring=4096,clock=monotonic,stacks=2000us,timeline=64MB"
         );
-        let off: Options = "stacks=off".parse().unwrap();
+        let off: Options = "stacks=off,timeline=off".parse().unwrap();
         assert_eq!(off.to_string().parse::<Options>().unwrap(), off);
         assert_eq!(options.to_string().parse::<Options>().unwrap(), options);
         assert_eq!("".parse::<Options>().unwrap(), Options::default());
@@ -179,8 +206,9 @@ mod tests {
         assert!(message("threads=5000").contains("1 to 4096"));
         assert!(message("ring=1000").contains("power of two"));
         assert!(message("clock=sun").contains("auto or monotonic"));
-        assert!(message("color=red").contains("threads, ring, clock and stacks"));
+        assert!(message("color=red").contains("threads, ring, clock, stacks and timeline"));
         assert!(message("stacks=1us").contains("100us to 1s"));
+        assert!(message("timeline=64").contains("1MB to 4096MB"));
         assert!(message("threads").contains("name=value"));
     }
 }

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
-use gilprof_core::{Ended, Profile, Window};
+use gilprof_core::{Ended, Profile, Timeline, Window};
 use gilprof_region::Region;
 
 use crate::collector::Collector;
@@ -28,10 +28,10 @@ pub(crate) struct Followed {
 }
 
 impl Followed {
-    pub(crate) fn new(region: &'static Region) -> Self {
+    pub(crate) fn new(region: &'static Region, timeline: Option<Timeline>) -> Self {
         Followed {
             region,
-            collector: Collector::default(),
+            collector: Collector::keeping(timeline),
             subscribers: Vec::new(),
         }
     }

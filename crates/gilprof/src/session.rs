@@ -67,6 +67,13 @@ impl Builder {
         self.set(|options| options.stacks_ns = every.as_nanos() as u64)
     }
 
+    /// How many megabytes of the latest events are kept, for tables of single events,
+    /// holds and waits: 1 to 4096; zero for none.
+    #[must_use]
+    pub fn timeline_mb(self, megabytes: u64) -> Self {
+        self.set(|options| options.timeline_mb = megabytes)
+    }
+
     /// All options at once.
     #[must_use]
     pub fn options(self, options: Options) -> Self {

@@ -42,7 +42,7 @@ impl Listener {
             region,
             file,
             options,
-            collector: Collector::default(),
+            collector: Collector::keeping(options.timeline()),
         })
     }
 

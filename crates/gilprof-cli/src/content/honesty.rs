@@ -24,6 +24,7 @@ pub(crate) fn honesty(profile: &Profile) -> Section {
         ("sums", sums(profile)),
     ];
     facts.extend(stacks(profile).map(|stacks| ("stacks", stacks)));
+    facts.extend(timeline(profile).map(|timeline| ("timeline", timeline)));
     let notes = profile.notes().iter();
     facts.extend(notes.map(|note| ("not covered", note.clone())));
     Section {
@@ -112,6 +113,16 @@ fn stacks(profile: &Profile) -> Option<String> {
     }
 }
 
+/// How many single events were kept; `None` where that was not asked for.
+fn timeline(profile: &Profile) -> Option<String> {
+    let timeline = profile.timeline()?;
+    Some(format!(
+        "{} kept, {} older ones forgotten",
+        plural(timeline.len() as u64, "event", "events"),
+        count(timeline.forgotten())
+    ))
+}
+
 fn unaccounted(profile: &Profile) -> String {
     match profile.unaccounted_threads() {
         0 => String::from("0 threads"),
@@ -151,6 +162,8 @@ fn sums(profile: &Profile) -> String {
 
 #[cfg(test)]
 mod tests {
+    use gilprof::core::Timeline;
+
     use super::*;
     use crate::sample;
 
@@ -212,6 +225,14 @@ mod tests {
         parts.stacks_missing = Some(String::from("n/a (switched off)"));
         let stacks = fact(&Profile::assemble(parts), "stacks");
         assert_eq!(stacks, "n/a (switched off)");
+    }
+
+    #[test]
+    fn a_timeline_says_how_much_it_kept() {
+        let mut parts = sample::contended().into_parts();
+        parts.timeline = Some(Timeline::with_room(1));
+        let timeline = fact(&Profile::assemble(parts), "timeline");
+        assert_eq!(timeline, "0 events kept, 0 older ones forgotten");
     }
 
     #[test]

@@ -2,12 +2,14 @@
 
 use super::pairs::Pairs;
 use super::record::Record;
+use super::spans::Spans;
 use super::timeline::Timeline;
 use super::worst::Worst;
 use crate::gil::Gil;
 use crate::history::{Slice, SliceBlame, SliceThread};
 use crate::hold::Hold;
 use crate::state::State;
+use crate::wait::Wait;
 
 /// The record that stands for a holder that is not known.
 pub(crate) const UNKNOWN: u32 = 0;
@@ -31,6 +33,8 @@ pub(crate) struct Book {
     hold: Hold,
     pub(super) pairs: Pairs,
     pub(super) worst: Worst,
+    /// Each hold and wait, where they are listed.
+    pub(super) spans: Option<Spans>,
     pub(super) timeline: Option<Timeline>,
     /// Up to when it is booked how many threads want the GIL.
     demanded: u64,
@@ -59,6 +63,7 @@ impl Book {
             hold: Hold::default(),
             pairs: Pairs::default(),
             worst: Worst::default(),
+            spans: None,
             timeline: None,
             demanded: 0,
             edge: 0,
@@ -171,13 +176,27 @@ impl Book {
         let wait_ns = now - record.since;
         let known = !record.partial;
         let charged = self.pairs.close(&mut record.touched);
+        let handoff_ns = wait_ns.saturating_sub(charged);
+        if let Some(spans) = self
+            .spans
+            .as_mut()
+            .filter(|_| known && next != State::Unknown)
+        {
+            spans.waits.push(Wait {
+                thread: record.id,
+                gil: self.gil.index,
+                start_ns: record.since,
+                duration_ns: wait_ns,
+                handoff_ns,
+            });
+        }
         let place = record.place as usize;
         record.turn(next, now);
         self.waiters.swap_remove(place);
         if let Some(&moved) = self.waiters.get(place) {
             self.records[moved as usize].place = place as u32;
         }
-        known.then_some((wait_ns, wait_ns.saturating_sub(charged)))
+        known.then_some((wait_ns, handoff_ns))
     }
 
     #[inline]
@@ -221,6 +240,9 @@ impl Book {
         self.gil.holding_ns += hold_ns;
         self.hold.duration_ns = hold_ns;
         self.hold.requested = requested;
+        if let Some(spans) = self.spans.as_mut().filter(|_| known) {
+            spans.holds.push(self.hold.clone());
+        }
         self.worst.offer(std::mem::take(&mut self.hold));
         self.holder = None;
         self.charged = now;
