@@ -54,6 +54,7 @@ mod models;
 mod bell;
 mod cut;
 mod held;
+mod present;
 mod reading;
 
 pub use clock::Clock;
@@ -64,6 +65,7 @@ pub use header::{CODE_LAYOUT_WORDS, FRAME_LAYOUT_WORDS, GILS, Header, MAX_THREAD
 pub use held::Held;
 pub use hist::HistCell;
 pub use name::{NAME_BYTES, NameCell};
+pub use present::Present;
 pub use reading::Reading;
 pub use recording::{Recording, StackPlan};
 pub use region::{Region, Sizes};
