@@ -1,0 +1,37 @@
+//! The native functions of a running process: what a thread executes, and what it is
+//! blocked on.
+//!
+//! Of a thread that is blocked, `/proc` tells the system call, its arguments and where
+//! its stack is ([`Call`]). Of one that runs, the kernel takes a sample ([`Shot`]). The
+//! stacks are unwound with the modules' own unwind data and named by their symbols
+//! ([`Native`]). No thread is stopped and no signal sent; a name is given only to an
+//! address that lies within the symbol.
+//!
+//! ```
+//! use gilprof_native::{Call, Native};
+//!
+//! let pid = std::process::id();
+//! // The calling thread runs.
+//! assert_eq!(Call::of(pid, pid)?, None);
+//! # let _native = Native::new(pid);
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+mod images;
+mod module;
+mod name;
+mod symbols;
+
+mod registers;
+
+mod native;
+
+mod call;
+mod on;
+mod shot;
+
+pub use call::Call;
+pub use native::Native;
+pub use on::{Thing, on};
+pub use registers::Registers;
+pub use shot::{Shot, Taken};

@@ -1,0 +1,107 @@
+//! The functions of a module, by their addresses.
+
+use object::{Object, ObjectSymbol, ReadRef, SymbolKind};
+
+/// The functions of a module.
+#[derive(Debug, Default)]
+pub(crate) struct Symbols {
+    /// By address.
+    functions: Vec<Function>,
+    /// All names, one after another.
+    names: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Function {
+    address: u64,
+    size: u64,
+    name: (u32, u32),
+}
+
+impl Symbols {
+    /// Those of both symbol tables.
+    pub(crate) fn of<'d, R: ReadRef<'d>>(file: &object::File<'d, R>) -> Self {
+        let mut found = Symbols::default();
+        for symbol in file.symbols().chain(file.dynamic_symbols()) {
+            let sized = symbol.kind() == SymbolKind::Text && symbol.size() > 0;
+            if sized && symbol.is_definition() {
+                found.push(symbol.address(), symbol.size(), symbol.name_bytes());
+            }
+        }
+        found.settle();
+        found
+    }
+
+    fn push(&mut self, address: u64, size: u64, name: object::Result<&[u8]>) {
+        let Ok(name) = name else { return };
+        let (Ok(start), Ok(length)) = (self.names.len().try_into(), name.len().try_into()) else {
+            return;
+        };
+        self.names.extend_from_slice(name);
+        self.functions.push(Function {
+            address,
+            size,
+            name: (start, length),
+        });
+    }
+
+    /// Leaves one name at each address: the plainest, as `nanosleep` among
+    /// `__nanosleep`.
+    fn settle(&mut self) {
+        let mut functions = std::mem::take(&mut self.functions);
+        functions.sort_by_cached_key(|function| {
+            let name = self.name(*function);
+            let underscores = name.iter().take_while(|&&byte| byte == b'_').count();
+            (function.address, underscores, name.len(), name.to_vec())
+        });
+        functions.dedup_by_key(|function| function.address);
+        functions.shrink_to_fit();
+        self.functions = functions;
+    }
+
+    fn name(&self, function: Function) -> &[u8] {
+        let (start, length) = function.name;
+        let name = self.names.get(start as usize..);
+        name.and_then(|name| name.get(..length as usize))
+            .unwrap_or_default()
+    }
+
+    /// The name of the function that this address lies in.
+    pub(crate) fn find(&self, address: u64) -> Option<&[u8]> {
+        let after = self
+            .functions
+            .partition_point(|function| function.address <= address);
+        let function = *self.functions.get(after.checked_sub(1)?)?;
+        let within = address - function.address < function.size;
+        within.then(|| self.name(function))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn symbols(all: &[(u64, u64, &str)]) -> Symbols {
+        let mut symbols = Symbols::default();
+        for (address, size, name) in all {
+            symbols.push(*address, *size, Ok(name.as_bytes()));
+        }
+        symbols.settle();
+        symbols
+    }
+
+    #[test]
+    fn a_name_counts_only_within_its_size() {
+        let symbols = symbols(&[(0x20, 0x10, "b"), (0x10, 0x8, "a")]);
+        let found = [0xf, 0x10, 0x17, 0x18, 0x20, 0x2f, 0x30].map(|at| symbols.find(at));
+        let (a, b) = (Some(b"a".as_slice()), Some(b"b".as_slice()));
+        assert_eq!(found, [None, a, a, None, b, b, None]);
+    }
+
+    #[test]
+    fn of_several_names_the_plainest_is_given() {
+        let names = ["__nanosleep", "nanosleep", "nanosleep_alias", "_nanosleep"];
+        let all = names.map(|name| (0x10, 4, name));
+        assert_eq!(symbols(&all).find(0x11), Some(b"nanosleep".as_slice()));
+    }
+}
