@@ -7,8 +7,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 VERDICTS = {
     "two_threads_counting": "gil-bound",
-    "five_threads_io": "not-the-gil",
-    "one_c_call_holding": "gil-bound",
+    "five_threads_io": "io-bound",
+    "one_c_call_holding": "blocked-hold",
 }
 PROFILE_THEMSELVES = ["measure_requests", "watch_a_service"]
 

@@ -13,6 +13,7 @@ __all__ = [
     "Blame",
     "Distribution",
     "Evidence",
+    "Finding",
     "Frame",
     "Gil",
     "Hold",
@@ -27,7 +28,6 @@ __all__ = [
     "Site",
     "Table",
     "Thread",
-    "Verdict",
     "WhatIf",
     "__version__",
     "after_fork_in_child",
@@ -234,7 +234,7 @@ class Table:
     def __arrow_c_schema__(self) -> object: ...
 
 @final
-class Verdict:
+class Finding:
     @property
     def id(self) -> str: ...
     @property
@@ -245,6 +245,8 @@ class Verdict:
     def evidence(self) -> Tuple[Evidence, ...]: ...
     @property
     def advice(self) -> Optional[str]: ...
+    @property
+    def cost_ns(self) -> int: ...
 
 @final
 class Evidence:
@@ -324,6 +326,8 @@ class Profile:
     @property
     def switch_interval_ns(self) -> int: ...
     @property
+    def cpus(self) -> Optional[int]: ...
+    @property
     def events(self) -> int: ...
     @property
     def dropped(self) -> int: ...
@@ -367,7 +371,9 @@ class Profile:
     @property
     def contention(self) -> Optional[float]: ...
     @property
-    def verdict(self) -> Verdict: ...
+    def verdict(self) -> Finding: ...
+    @property
+    def findings(self) -> Tuple[Finding, ...]: ...
     def query(self) -> Query: ...
     def table(self, name: str, /) -> Table: ...
     @property

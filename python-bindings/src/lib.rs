@@ -5,9 +5,9 @@ mod distribution;
 mod error;
 mod text;
 
+mod finding;
 mod rows;
 mod site;
-mod verdict;
 mod what_if;
 
 mod table;
@@ -35,6 +35,8 @@ mod _native {
     #[pymodule_export]
     use crate::distribution::Distribution;
     #[pymodule_export]
+    use crate::finding::{Evidence, Finding};
+    #[pymodule_export]
     use crate::measure::{Measure, ProcessMeasure, measure};
     #[pymodule_export]
     use crate::profile::{Profile, load, merge, profile_from_json};
@@ -51,7 +53,6 @@ mod _native {
     #[pymodule_export]
     use crate::table::Table;
     #[pymodule_export]
-    use crate::verdict::{Evidence, Verdict};
     #[pymodule_export]
     use crate::what_if::WhatIf;
     #[pymodule_export]

@@ -9,14 +9,14 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::error::{Failure, Result, file_error, in_file};
+use crate::finding::Finding;
 use crate::query::Query;
 use crate::site::{Blocked, Site};
 use crate::table::Table;
 use crate::tables::Tables;
 use crate::text::seconds;
 use crate::timeline;
-use crate::verdict::Verdict;
-use crate::what_if::{WhatIf, cpus};
+use crate::what_if::WhatIf;
 
 /// All that is known of a recording at one instant.
 #[pyclass(frozen, module = "gilprof")]
@@ -38,6 +38,12 @@ impl Profile {
     fn tables(&self, py: Python<'_>) -> PyResult<&Tables> {
         self.tables
             .get_or_try_init(py, || Tables::new(py, &self.inner))
+    }
+
+    /// The number given, or that of the CPUs that the program could use; 1 where it is
+    /// not known.
+    fn cpus_or(&self, given: Option<u32>) -> u32 {
+        given.or(self.inner.cpus()).unwrap_or(1)
     }
 
     fn bound(&self, py: Python<'_>, row: core::WhatIf) -> PyResult<WhatIf> {
@@ -105,6 +111,12 @@ impl Profile {
     #[getter]
     fn switch_interval_ns(&self) -> u64 {
         self.inner.switch_interval_ns()
+    }
+
+    /// How many CPUs the process could use at the start; None where not known.
+    #[getter]
+    fn cpus(&self) -> Option<u32> {
+        self.inner.cpus()
     }
 
     /// How many events were folded into blame and history.
@@ -252,10 +264,20 @@ impl Profile {
         self.inner.contention()
     }
 
-    /// Whether the GIL is the problem.
+    /// Whether the GIL is the problem: the first of findings, or "not-the-gil" or
+    /// "nothing-yet".
     #[getter]
-    fn verdict(&self, py: Python<'_>) -> PyResult<Verdict> {
-        Verdict::new(py, self.inner.verdict())
+    fn verdict(&self, py: Python<'_>) -> PyResult<Finding> {
+        Finding::new(py, self.inner.verdict())
+    }
+
+    /// What is worth knowing about the GIL in this program, the most costly first.
+    #[getter]
+    fn findings<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let findings = self.inner.findings().into_iter();
+        let findings: PyResult<Vec<Finding>> =
+            findings.map(|finding| Finding::new(py, finding)).collect();
+        PyTuple::new(py, findings?)
     }
 
     /// Asks the profile for rows.
@@ -279,11 +301,11 @@ impl Profile {
     }
 
     /// How much faster the program could be at most: without a GIL and as processes, on
-    /// so many CPUs (those that this process may use), with half the hold in the
+    /// so many CPUs (those that it could use), with half the hold in the
     /// function that others wait for most, and with a tenth of the switch interval.
     #[pyo3(signature = (cpus = None))]
     fn what_if<'py>(&self, py: Python<'py>, cpus: Option<u32>) -> PyResult<Bound<'py, PyTuple>> {
-        let rows = py.detach(|| self.inner.what_if(self::cpus(cpus)));
+        let rows = py.detach(|| self.inner.what_if(self.cpus_or(cpus)));
         let rows = rows.into_iter().map(|row| self.bound(py, row));
         PyTuple::new(py, rows.collect::<PyResult<Vec<WhatIf>>>()?)
     }
@@ -291,14 +313,14 @@ impl Profile {
     /// How much faster it could be without a GIL, with the threads that it has.
     #[pyo3(signature = (cpus = None))]
     fn without_gil(&self, py: Python<'_>, cpus: Option<u32>) -> PyResult<WhatIf> {
-        self.bound(py, self.inner.without_gil(self::cpus(cpus)))
+        self.bound(py, self.inner.without_gil(self.cpus_or(cpus)))
     }
 
     /// How much faster it could be as so many processes with an equal part of the work
     /// each.
     #[pyo3(signature = (processes, cpus = None))]
     fn as_processes(&self, py: Python<'_>, processes: u32, cpus: Option<u32>) -> PyResult<WhatIf> {
-        let row = self.inner.as_processes(processes, self::cpus(cpus));
+        let row = self.inner.as_processes(processes, self.cpus_or(cpus));
         self.bound(py, row)
     }
 

@@ -1,7 +1,5 @@
 //! How much faster a program could be at most.
 
-use std::thread::available_parallelism;
-
 use gilprof::core;
 use pyo3::prelude::*;
 
@@ -50,9 +48,4 @@ impl WhatIf {
     fn __repr__(&self) -> String {
         format!("<WhatIf {}>", self.__str__())
     }
-}
-
-/// The number given, or that of the CPUs this process may use.
-pub(crate) fn cpus(given: Option<u32>) -> u32 {
-    given.unwrap_or_else(|| available_parallelism().map_or(1, |cpus| cpus.get() as u32))
 }

@@ -23,6 +23,7 @@ totals: list[int] = [row.total_ns for row in rows]
 window: gilprof.Profile = p.result - early
 merged: gilprof.Profile = gilprof.merge(window, gilprof.load("a.json"))
 sentence: str = merged.verdict.sentence
+costs: list[int] = [finding.cost_ns for finding in merged.findings]
 for site in merged.sites(kind="hold"):
     modules: list[str] = [f"{site.thread.name} {frame.module}" for frame in site.stack]
     c_functions: list[str] = [frame.function for frame in site.native if frame.native]

@@ -13,8 +13,6 @@ mod threads;
 mod verdict;
 mod what_if;
 
-use std::thread::available_parallelism;
-
 use gilprof::Profile;
 
 pub(crate) use document::{Bar, Cell, Column, Document, Section, Table, Tone};
@@ -25,10 +23,10 @@ use labels::Labels;
 pub(crate) fn document(profile: &Profile) -> Document {
     let labels = Labels::of(profile);
     let (title, tone, verdict) = verdict::verdict(profile);
-    let cpus = available_parallelism().map_or(1, |cpus| cpus.get() as u32);
     let sections = [
         Some(verdict),
-        what_if::what_if(profile, &profile.verdict(), cpus),
+        verdict::further(profile),
+        what_if::what_if(profile, &profile.verdict()),
         threads::threads(profile, &labels),
         on_cpu::on_cpu(profile, &labels),
         latencies::latencies(profile, &labels),

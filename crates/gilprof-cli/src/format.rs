@@ -20,6 +20,6 @@ pub(crate) fn render(
     Ok(match format {
         Format::Text => text::render(&document(profile), terminal),
         Format::Md => markdown::render(&document(profile)),
-        Format::Json => profile.to_json()? + "\n",
+        Format::Json => profile.to_report_json()? + "\n",
     })
 }

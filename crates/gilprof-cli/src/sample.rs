@@ -37,6 +37,7 @@ pub(crate) fn thread(id: u64, name: &str) -> Thread {
 /// A profile of these threads, without blame.
 pub(crate) fn profile_of(threads: Vec<Thread>) -> Profile {
     Profile::assemble(ProfileParts {
+        cpus: Some(2),
         recording: String::from("42-1-1"),
         pid: 42,
         python: String::from("3.12.1"),

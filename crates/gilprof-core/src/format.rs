@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::history::{FIRST_SLICE_NS, History, SLICES_MAX};
 use crate::profile::{Profile, ProfileParts};
 use crate::state::State;
 use crate::thread::Thread;
+use crate::verdict::Finding;
 
 /// No sum of a real recording reaches this: 36 years of one thread.
 const ABSURD_NS: u64 = 1 << 60;
@@ -32,6 +33,26 @@ impl Profile {
     /// [`Error::Malformed`] where JSON cannot say it, which no known profile does.
     pub fn to_json(&self) -> Result<String, Error> {
         Ok(serde_json::to_string(self)?)
+    }
+
+    /// The profile as JSON with its `findings`, on one line. [`Profile::from_json`]
+    /// reads it too, and finds the findings anew.
+    ///
+    /// # Errors
+    /// As for [`Profile::to_json`].
+    pub fn to_report_json(&self) -> Result<String, Error> {
+        #[derive(Serialize)]
+        struct Report<'p> {
+            #[serde(flatten)]
+            profile: &'p Profile,
+            verdict: Finding,
+            findings: Vec<Finding>,
+        }
+        Ok(serde_json::to_string(&Report {
+            profile: self,
+            verdict: self.verdict(),
+            findings: self.findings(),
+        })?)
     }
 
     /// The profile that [`Profile::to_json`] wrote, of this version or an earlier one.

@@ -74,7 +74,7 @@ pub use pattern::pattern;
 pub use profile::{Clock, Ended, Mode, Profile, ProfileParts};
 
 pub use query::{By, Query, Row, Rows};
-pub use verdict::{Confidence, Evidence, Verdict, VerdictId};
+pub use verdict::{Confidence, Evidence, Finding, FindingId};
 pub use what_if::{Supposed, WhatIf};
 pub use window::Window;
 

@@ -73,6 +73,10 @@ pub struct ProfileParts {
     pub wall_ns: u64,
     /// Python's switch interval, in ns.
     pub switch_interval_ns: u64,
+    /// How many CPUs the process could use at the start of the recording, by its
+    /// affinity and its quota; `None` where not known.
+    #[serde(default)]
+    pub cpus: Option<u32>,
     /// How many events were folded into blame and history.
     pub events: u64,
     /// How many events were lost: times of threads and GILs stay exact, blame and
@@ -213,6 +217,12 @@ impl Profile {
     /// Python's switch interval, in ns.
     pub fn switch_interval_ns(&self) -> u64 {
         self.parts.switch_interval_ns
+    }
+
+    /// How many CPUs the process could use at the start of the recording, by its
+    /// affinity and its quota; `None` where not known.
+    pub fn cpus(&self) -> Option<u32> {
+        self.parts.cpus
     }
 
     /// How many events were folded into blame and history.

@@ -143,6 +143,7 @@ mod tests {
             event_cost_ps: 0,
             reading_cost_ps: 0,
             python: [3, 13, 0],
+            cpus: 2,
         };
         region.start(&recording);
         let gil = region.new_gil().expect("the first of sixteen");

@@ -169,6 +169,7 @@ fn open(attached: &Attached<'_>, python: &Python, setup: &Setup<'_>, cond: usize
         event_cost_ps: cost::event_cost_ps(setup.clock),
         reading_cost_ps: cost::reading_cost_ps(setup.clock),
         python: python.version(),
+        cpus: cpus(),
     };
     setup.region.start(&recording);
     let stacks = prepare_stacks(attached, python, setup, cond);
@@ -273,6 +274,12 @@ pub(crate) fn start_books(region: &Region, recording: &Recording, now_ns: u64) {
         writer.born(now_ns);
         writer.cell().leave();
     }
+}
+
+/// CPUs that this process may use; 0 where not known.
+fn cpus() -> u32 {
+    let cpus = std::thread::available_parallelism();
+    cpus.map_or(0, |count| u32::try_from(count.get()).unwrap_or(u32::MAX))
 }
 
 fn unix_ns() -> u64 {

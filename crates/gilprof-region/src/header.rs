@@ -84,6 +84,8 @@ pub struct Header {
     pub(crate) reading_cost_ps: AtomicU64,
     /// (major << 16) | (minor << 8) | patch.
     pub(crate) python: AtomicU32,
+    /// CPUs that the process may use; 0 where not known.
+    pub(crate) cpus: AtomicU32,
 
     /// Counts how often the reader was rung for, and whether it wants to be.
     pub(crate) bell: AtomicU32,

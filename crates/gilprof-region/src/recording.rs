@@ -25,6 +25,9 @@ pub struct Recording {
     pub reading_cost_ps: u64,
     /// The interpreter's version: major, minor, patch.
     pub python: [u8; 3],
+    /// How many CPUs the process may use, by its affinity and its quota; 0 where not
+    /// known.
+    pub cpus: u32,
 }
 
 /// How stacks are taken, and what those need to know who read them.
@@ -82,6 +85,7 @@ impl Region {
         header
             .python
             .store(major << 16 | minor << 8 | patch, Relaxed);
+        header.cpus.store(recording.cpus, Relaxed);
         // Pairs with the acquire load in `Region::phase`.
         header.phase.store(Phase::Running as u32, Release);
     }
@@ -161,6 +165,7 @@ impl Region {
             event_cost_ps: header.event_cost_ps.load(Relaxed),
             reading_cost_ps: header.reading_cost_ps.load(Relaxed),
             python: [(python >> 16) as u8, (python >> 8) as u8, python as u8],
+            cpus: header.cpus.load(Relaxed),
         }
     }
 

@@ -182,6 +182,7 @@ impl Collector {
             start_ns: recording.started_ns,
             wall_ns: cut.at_ns.saturating_sub(recording.started_ns),
             switch_interval_ns: recording.switch_interval_ns,
+            cpus: Some(recording.cpus).filter(|&count| count > 0),
             events,
             dropped: self.dropped,
             overhead_ns: self.overhead_ns(recording, events, cut.cpu_readings),

@@ -3,8 +3,8 @@
 //! For programs that embed Python, and for the tools built on it. [`Profiler`]
 //! records the process it is in, exactly: every acquire, wait and release of
 //! the GIL by every thread. A [`Profile`] holds what was found and can be
-//! queried, saved, compared and merged; its [`Verdict`] says in a sentence
-//! whether the GIL is the problem.
+//! queried, saved, compared and merged; its verdict says in a sentence whether
+//! the GIL is the problem, and each [`Finding`] what it rests on.
 //!
 //! The numbers and what they mean are in [`gilprof_core`], of which the most
 //! important are re-exported here.
@@ -37,7 +37,7 @@ pub use session::{Builder, Profiler, Session, snapshot};
 pub use shared::{Listener, SharedSession, VARIABLE};
 
 pub use gilprof_core as core;
-pub use gilprof_core::{Ended, Profile, Verdict, Window};
+pub use gilprof_core::{Ended, Finding, Profile, Window};
 pub use gilprof_probe::{KnownThread, is_running, name_this_thread};
 pub use gilprof_region::Reading;
 

@@ -1,7 +1,7 @@
-//! The verdict, why it is so, and the run it is about.
+//! The verdict, why it is so, the run it is about, and what else was found.
 
-use gilprof::Profile;
-use gilprof::core::VerdictId;
+use gilprof::core::FindingId;
+use gilprof::{Finding, Profile};
 
 use super::document::{Section, Tone};
 use crate::duration::duration;
@@ -10,13 +10,12 @@ use crate::number::{percent, plural};
 /// The title, how it is to be taken, and what stands right under it.
 pub(crate) fn verdict(profile: &Profile) -> (String, Tone, Section) {
     let verdict = profile.verdict();
-    let tone = match verdict.id {
-        VerdictId::GilBound => Tone::Bad,
-        VerdictId::NotTheGil => Tone::Good,
-        VerdictId::NothingYet => Tone::Neutral,
-    };
+    let tone = tone(&verdict);
     let confidence = verdict.confidence.as_str();
-    let mut facts = vec![(String::from("confidence"), confidence.into())];
+    let mut facts = vec![
+        (String::from("finding"), verdict.id.as_str().into()),
+        (String::from("confidence"), confidence.into()),
+    ];
     for evidence in verdict.evidence {
         facts.push((
             evidence.what,
@@ -34,6 +33,27 @@ pub(crate) fn verdict(profile: &Profile) -> (String, Tone, Section) {
     (verdict.sentence, tone, section)
 }
 
+/// The findings after the first, each with its sentence; none where there are no more.
+pub(crate) fn further(profile: &Profile) -> Option<Section> {
+    let findings = profile.findings().into_iter().skip(1);
+    let facts: Vec<(String, String)> = findings
+        .map(|finding| (finding.id.as_str().into(), finding.sentence))
+        .collect();
+    (!facts.is_empty()).then(|| Section {
+        heading: "Also found",
+        facts,
+        ..Section::default()
+    })
+}
+
+fn tone(verdict: &Finding) -> Tone {
+    match verdict.id {
+        id if id.is_gil() => Tone::Bad,
+        FindingId::NotTheGil | FindingId::ParallelNative | FindingId::NoGil => Tone::Good,
+        _ => Tone::Neutral,
+    }
+}
+
 fn run(profile: &Profile) -> String {
     let threads = profile.threads().iter().map(|thread| thread.members).sum();
     let mut run = format!(
@@ -43,6 +63,9 @@ fn run(profile: &Profile) -> String {
         profile.pid(),
         plural(threads, "thread", "threads"),
     );
+    if let Some(cpus) = profile.cpus() {
+        run += &format!(", {}", plural(cpus.into(), "CPU", "CPUs"));
+    }
     match profile.gils() {
         [gil] => {
             let held = percent(gil.holding_ns, gil.holding_ns + gil.free_ns);

@@ -1,14 +1,15 @@
 //! How much faster the program could be at most, if something were otherwise.
 
-use gilprof::core::{VerdictId, WhatIf};
-use gilprof::{Profile, Verdict};
+use gilprof::core::{FindingId, WhatIf};
+use gilprof::{Finding, Profile};
 
 use super::document::Section;
 
-/// A fact for each thing that could be otherwise, on so many CPUs; `None` where too
-/// little was recorded.
-pub(crate) fn what_if(profile: &Profile, verdict: &Verdict, cpus: u32) -> Option<Section> {
-    (verdict.id != VerdictId::NothingYet).then(|| Section {
+/// A fact for each thing that could be otherwise, on the CPUs that the program could
+/// use; `None` where too little was recorded, or where they are not known.
+pub(crate) fn what_if(profile: &Profile, verdict: &Finding) -> Option<Section> {
+    let cpus = profile.cpus()?;
+    (verdict.id != FindingId::NothingYet).then(|| Section {
         heading: "What would help",
         aside: String::from("upper bounds: what could be gained at most, not what will be"),
         facts: profile.what_if(cpus).into_iter().map(fact).collect(),
@@ -32,7 +33,7 @@ mod tests {
     use crate::sample;
 
     fn facts(profile: &Profile) -> Vec<(String, String)> {
-        let section = what_if(profile, &profile.verdict(), 2);
+        let section = what_if(profile, &profile.verdict());
         section.map_or_else(Vec::new, |section| section.facts)
     }
 

@@ -1,163 +1,254 @@
 use super::*;
+use crate::blame::Blame;
+use crate::blocked::{Blocked, BlockedOn};
+use crate::distribution::Distribution;
 use crate::frame::Frame;
+use crate::gil::Gil;
+use crate::hold::Hold;
 use crate::profile::ProfileParts;
-use crate::site::Site;
+use crate::site::{Site, SiteKind};
+use crate::state::State;
+use crate::thread::Thread;
 
-const SECOND: u64 = 1_000_000_000;
+mod churn;
+mod held;
+mod outside;
+mod queue;
+mod supply;
 
-fn thread(id: u64, name: &str, holding_ns: u64, waiting_ns: u64) -> Thread {
+const MS: u64 = 1_000_000;
+const SECOND: u64 = 1_000 * MS;
+
+/// A thread that lives for a second and is on a CPU whenever it holds.
+fn thread(id: u64, name: &str, holding_ms: u64, waiting_ms: u64) -> Thread {
+    let (holding_ns, waiting_ns) = (holding_ms * MS, waiting_ms * MS);
     Thread {
         id,
         name: name.into(),
+        members: 1,
         lifetime_ns: SECOND,
         holding_ns,
         waiting_ns,
         detached_ns: SECOND.saturating_sub(holding_ns + waiting_ns),
+        acquisitions: 100,
+        waits: 100,
+        holding_cpu_ns: Some(holding_ns),
+        holding_preempted_ns: Some(0),
+        holding_blocked_ns: Some(0),
+        detached_cpu_ns: Some(0),
+        hold: of(holding_ns, 100),
+        wait: of(waiting_ns, 100),
         ..Thread::default()
     }
 }
 
-fn gil(index: u32, holding_ns: u64, waiting_ns: u64) -> Gil {
+/// That much in so many equal durations.
+fn of(total_ns: u64, count: u64) -> Distribution {
+    let mut all = Distribution::empty();
+    (0..count).for_each(|_| all.record(total_ns / count));
+    all
+}
+
+/// A second of a GIL that these threads used; all waiting has a holder.
+fn gil(index: u32, threads: &[Thread]) -> Gil {
+    let sum = |part: fn(&Thread) -> u64| threads.iter().map(part).sum::<u64>();
+    let holding_ns = sum(|one| one.holding_ns);
     Gil {
         index,
         holding_ns,
-        free_ns: SECOND - holding_ns,
-        waiting_ns,
-        caused_ns: waiting_ns,
+        free_ns: SECOND.saturating_sub(holding_ns),
+        waiting_ns: sum(|one| one.waiting_ns),
+        caused_ns: sum(|one| one.waiting_ns) - sum(|one| one.handoff_ns),
+        handoff_ns: sum(|one| one.handoff_ns),
         acquisitions: 1_000,
+        switches: 500,
         ..Gil::default()
     }
 }
 
-fn verdict(gils: Vec<Gil>, threads: Vec<Thread>) -> Verdict {
-    Profile::assemble(ProfileParts {
+/// A second of these threads, which share one GIL.
+fn parts(threads: Vec<Thread>) -> ProfileParts {
+    ProfileParts {
+        python: String::from("3.11.7"),
         wall_ns: SECOND,
-        switch_interval_ns: 5_000_000,
-        gils,
+        switch_interval_ns: 5 * MS,
+        cpus: Some(2),
+        gils: vec![gil(0, &threads)],
         threads,
+        native_missing: Some(String::from("n/a (not allowed)")),
+        blocked_missing: Some(String::from("n/a (not allowed)")),
         ..ProfileParts::default()
-    })
-    .verdict()
+    }
 }
 
-#[test]
-fn two_threads_that_share_a_full_gil_are_gil_bound_and_the_culprit_is_named() {
-    let mut hog = thread(1, "hog", SECOND * 6 / 10, SECOND * 4 / 10);
-    hog.caused_ns = SECOND * 6 / 10;
-    let other = thread(2, "other", SECOND * 4 / 10, SECOND * 6 / 10);
-    let verdict = verdict(vec![gil(0, SECOND, SECOND)], vec![hog, other]);
-    assert_eq!(verdict.id, VerdictId::GilBound);
-    assert_eq!(verdict.confidence, Confidence::High);
-    assert_eq!(
-        verdict.sentence,
-        "GIL-bound: on average 1.0 threads wait for a GIL that is held 100 % of the time; \
-         hog held it for 600 ms of the waiting."
-    );
+/// The first waited for the second that long, in so many waits.
+fn waited(waiter: u64, holder: u64, waiting_ms: u64, waits: u64) -> Blame {
+    Blame {
+        waiter,
+        holder,
+        gil: 0,
+        waiting_ns: waiting_ms * MS,
+        waits,
+        longest_ns: waiting_ms * MS / waits,
+    }
 }
 
-/// Two threads that share a full GIL; `hog` causes waiting of these weights, each at
-/// another line.
-fn hogged(weights: &[u64]) -> Profile {
-    let mut hog = thread(1, "hog", SECOND * 6 / 10, SECOND * 4 / 10);
-    hog.caused_ns = SECOND * 6 / 10;
-    let other = thread(2, "other", SECOND * 4 / 10, SECOND * 6 / 10);
-    let frame = |line| Frame {
+/// Two threads that take turns of a switch interval.
+fn turns() -> ProfileParts {
+    let mut threads = vec![thread(1, "hog", 500, 480), thread(2, "other", 480, 500)];
+    (threads[0].caused_ns, threads[1].caused_ns) = (500 * MS, 480 * MS);
+    let mut parts = parts(threads);
+    parts.blame = vec![waited(2, 1, 500, 95), waited(1, 2, 480, 95)];
+    parts
+}
+
+/// Frames of Python, one a line of `app.py`.
+fn lines(parts: &mut ProfileParts, lines: std::ops::Range<u32>) {
+    parts.frames.extend(lines.map(|line| Frame {
         function: "crunch".into(),
         file: "app.py".into(),
         line,
-        ..Frame::default()
-    };
-    let site = |thread, line: usize, weight_ns| Site {
+        native: false,
+    }));
+}
+
+/// A site whose innermost frames have these indexes.
+fn site(kind: SiteKind, thread: u64, frame: u32, weight_ms: u64) -> Site {
+    Site {
+        kind,
         thread,
-        stack: vec![line as u32],
-        weight_ns,
-        samples: 1,
-        ..Site::default()
+        stack: vec![frame],
+        native: Vec::new(),
+        weight_ns: weight_ms * MS,
+        samples: weight_ms,
+    }
+}
+
+fn native(function: &str, file: &str) -> Frame {
+    Frame {
+        function: function.into(),
+        file: file.into(),
+        line: 0,
+        native: true,
+    }
+}
+
+fn blocked(thread: u64, state: State, call: &str, on: BlockedOn, weight_ms: u64) -> Blocked {
+    Blocked {
+        thread,
+        state,
+        call: call.into(),
+        on: Some(on),
+        weight_ns: weight_ms * MS,
+        samples: weight_ms,
+        ..Blocked::default()
+    }
+}
+
+fn findings(parts: ProfileParts) -> Vec<Finding> {
+    Profile::assemble(parts).findings()
+}
+
+fn ids(parts: ProfileParts) -> Vec<&'static str> {
+    let findings = findings(parts);
+    findings.iter().map(|finding| finding.id.as_str()).collect()
+}
+
+fn verdict(parts: ProfileParts) -> Finding {
+    Profile::assemble(parts).verdict()
+}
+
+fn row<'f>(finding: &'f Finding, what: &str) -> Option<&'f Evidence> {
+    finding.evidence.iter().find(|row| row.what == what)
+}
+
+#[test]
+fn a_verdict_is_the_first_finding() {
+    let profile = Profile::assemble(turns());
+    assert_eq!(
+        Some(profile.verdict()),
+        profile.findings().into_iter().next()
+    );
+}
+
+#[test]
+fn findings_come_by_what_they_cost() {
+    let mut parts = turns();
+    parts.threads[0].holding_preempted_ns = Some(300 * MS);
+    parts.threads[0].holding_cpu_ns = Some(200 * MS);
+    parts.threads[1].holding_preempted_ns = Some(300 * MS);
+    parts.threads[1].holding_cpu_ns = Some(180 * MS);
+    let findings = findings(parts);
+    assert!(findings.len() > 1, "{findings:?}");
+    assert!(findings.is_sorted_by(|a, b| a.cost_ns >= b.cost_ns));
+}
+
+#[test]
+fn what_the_rules_charge_is_no_more_than_the_waiting() {
+    let gil_ns = |parts: ProfileParts| -> (u64, u64) {
+        let waiting_ns = parts.gils[0].waiting_ns;
+        let profile = Profile::assemble(parts);
+        let shares = Shares::of(&Gauge::of(&profile, &profile.gils()[0]));
+        let sum = shares.blocked_ns + shares.gc_ns + shares.long_ns + shares.plain_ns;
+        (sum + shares.handoff_ns, waiting_ns)
     };
-    let own = weights.iter().enumerate();
-    let mut sites: Vec<Site> = own
-        .map(|(line, &weight_ns)| site(1, line, weight_ns))
-        .collect();
-    // The lines of those that cause less do not matter.
-    sites.push(site(2, 0, SECOND));
-    Profile::assemble(ProfileParts {
-        wall_ns: SECOND,
-        gils: vec![gil(0, SECOND, SECOND)],
-        threads: vec![hog, other],
-        frames: (1..10).map(frame).collect(),
-        sites,
-        ..ProfileParts::default()
-    })
-}
-
-fn place_of_blame(profile: &Profile) -> Option<(String, String, String)> {
-    let evidence = profile.verdict().evidence.into_iter();
-    let mut rows = evidence.skip_while(|row| row.what != "held while others waited");
-    let row = rows.nth(1)?;
-    Some((row.what, row.value, row.meaning))
+    let (charged, waiting) = gil_ns(turns());
+    assert_eq!(charged, waiting);
 }
 
 #[test]
-fn the_line_that_caused_most_of_the_waiting_is_named() {
-    let (what, value, meaning) = place_of_blame(&hogged(&[10, 30, 5])).unwrap();
-    assert_eq!(
-        (what.as_str(), value.as_str()),
-        ("most of it at", "crunch (app.py:2)")
-    );
-    assert_eq!(meaning, "67 % of the waiting it caused");
-}
-
-#[test]
-fn the_largest_of_many_parts_is_not_most_of_it() {
-    let (what, value, _) = place_of_blame(&hogged(&[10, 12, 9])).unwrap();
-    assert_eq!(
-        (what.as_str(), value.as_str()),
-        ("the largest part at", "crunch (app.py:2)")
-    );
-}
-
-#[test]
-fn without_stacks_no_line_is_named() {
-    assert_eq!(place_of_blame(&hogged(&[])), None);
-}
-
-#[test]
-fn a_gil_held_all_the_time_that_nobody_wants_is_not_the_problem() {
-    let verdict = verdict(
-        vec![gil(0, SECOND, 0)],
-        vec![thread(1, "MainThread", SECOND, 0)],
-    );
-    assert_eq!(verdict.id, VerdictId::NotTheGil);
-    assert!(verdict.sentence.contains("MainThread does all the work"));
-}
-
-#[test]
-fn threads_that_are_detached_are_not_slowed_by_the_gil() {
-    let threads = (1..=5).map(|id| thread(id, "io", SECOND / 200, SECOND / 500));
-    let verdict = verdict(vec![gil(0, SECOND / 40, SECOND / 100)], threads.collect());
-    assert_eq!(verdict.id, VerdictId::NotTheGil);
-    assert_eq!(verdict.advice, None);
-}
-
-#[test]
-fn holds_of_two_gils_are_not_added_up() {
-    let gils = vec![gil(0, SECOND * 6 / 10, 0), gil(1, SECOND * 6 / 10, 0)];
-    let threads = vec![thread(1, "a", SECOND / 2, 0), thread(2, "b", SECOND / 2, 0)];
-    assert_eq!(verdict(gils, threads).id, VerdictId::NotTheGil);
+fn nothing_that_any_rule_knows_is_not_the_gil() {
+    let verdict = verdict(parts(vec![thread(1, "a", 100, 10), thread(2, "b", 80, 10)]));
+    assert_eq!((verdict.id, verdict.advice), (FindingId::NotTheGil, None));
 }
 
 #[test]
 fn too_short_a_recording_gives_no_verdict() {
-    let profile = Profile::assemble(ProfileParts {
-        wall_ns: LEAST_WALL_NS - 1,
-        gils: vec![gil(0, 10, 10)],
-        ..ProfileParts::default()
-    });
-    assert_eq!(profile.verdict().id, VerdictId::NothingYet);
+    let mut parts = turns();
+    parts.wall_ns = LEAST_WALL_NS - 1;
+    assert_eq!(verdict(parts.clone()).id, FindingId::NothingYet);
+    assert!(findings(parts).is_empty());
 }
 
 #[test]
-fn a_duration_has_three_digits() {
-    let texts = [12, 1_234, 45_600_000, 789_000_000, 1_500_000_000].map(duration);
-    assert_eq!(texts, ["12 ns", "1.23 µs", "45.6 ms", "789 ms", "1.50 s"]);
+fn one_long_hold_is_few_takes_of_the_gil_and_yet_something_to_say() {
+    let mut parts = turns();
+    parts.gils[0].acquisitions = 3;
+    assert_ne!(verdict(parts).id, FindingId::NothingYet);
+}
+
+#[test]
+fn a_finding_that_several_gils_have_is_told_once_of_the_worst() {
+    let mut one = turns();
+    let mut threads = turns().threads;
+    for thread in &mut threads {
+        (thread.gil, thread.id) = (1, thread.id + 10);
+        thread.caused_ns /= 2;
+        thread.waiting_ns /= 2;
+    }
+    one.gils.push(gil(1, &threads));
+    one.threads.extend(threads);
+    let findings = findings(one);
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert!(findings[0].sentence.contains("1.0 threads"), "{findings:?}");
+}
+
+#[test]
+fn an_id_is_saved_as_its_word() {
+    for id in [
+        FindingId::GilBound,
+        FindingId::HandOff,
+        FindingId::TooManyThreads,
+    ] {
+        let json = serde_json::to_string(&id).unwrap();
+        assert_eq!(json, format!("{:?}", id.as_str()));
+    }
+}
+
+#[test]
+fn a_free_threaded_python_has_no_gil() {
+    let mut parts = turns();
+    parts.python = String::from("3.13.5t");
+    assert!(ids(parts).contains(&"no-gil"));
+    assert!(!ids(turns()).contains(&"no-gil"));
 }

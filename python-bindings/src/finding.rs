@@ -4,23 +4,25 @@ use gilprof::core;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-/// Whether the GIL is the problem, and what says so.
+/// Something worth knowing about the GIL in a program, and how it is known.
 #[pyclass(frozen, get_all, module = "gilprof")]
 #[derive(Debug)]
-pub(crate) struct Verdict {
-    /// "gil-bound", "not-the-gil" or "nothing-yet".
+pub(crate) struct Finding {
+    /// A word that programs can test, as in "gil-bound": docs/verdict.md has them all.
     id: &'static str,
-    /// The verdict in plain English, with numbers.
+    /// What it says in plain English, with its numbers and its actor.
     sentence: String,
     /// "high", "medium" or "low".
     confidence: &'static str,
-    /// What the verdict stands on.
+    /// What it stands on.
     evidence: Py<PyTuple>,
     /// What would change it; None where there is nothing to say.
     advice: Option<String>,
+    /// What it costs in threads' time, by which findings are ordered; 0 for good news.
+    cost_ns: u64,
 }
 
-/// One fact that a verdict stands on.
+/// One fact that a finding stands on.
 #[pyclass(frozen, get_all, module = "gilprof")]
 #[derive(Debug)]
 pub(crate) struct Evidence {
@@ -32,32 +34,33 @@ pub(crate) struct Evidence {
     meaning: String,
 }
 
-impl Verdict {
-    pub(crate) fn new(py: Python<'_>, verdict: core::Verdict) -> PyResult<Self> {
-        let evidence = verdict.evidence.into_iter().map(|fact| Evidence {
+impl Finding {
+    pub(crate) fn new(py: Python<'_>, finding: core::Finding) -> PyResult<Self> {
+        let evidence = finding.evidence.into_iter().map(|fact| Evidence {
             what: fact.what,
             value: fact.value,
             meaning: fact.meaning,
         });
         let evidence: Vec<Evidence> = evidence.collect();
-        Ok(Verdict {
-            id: verdict.id.as_str(),
-            sentence: verdict.sentence,
-            confidence: verdict.confidence.as_str(),
+        Ok(Finding {
+            id: finding.id.as_str(),
+            sentence: finding.sentence,
+            confidence: finding.confidence.as_str(),
             evidence: PyTuple::new(py, evidence)?.unbind(),
-            advice: verdict.advice,
+            advice: finding.advice,
+            cost_ns: finding.cost_ns,
         })
     }
 }
 
 #[pymethods]
-impl Verdict {
+impl Finding {
     fn __str__(&self) -> &str {
         &self.sentence
     }
 
     fn __repr__(&self) -> String {
-        format!("<Verdict {} {:?}>", self.id, self.sentence)
+        format!("<Finding {} {:?}>", self.id, self.sentence)
     }
 }
 

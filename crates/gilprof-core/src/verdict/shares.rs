@@ -1,0 +1,208 @@
+//! The waiting for one GIL, divided by its reasons.
+//!
+//! Each holder's part is divided first: what it caused while it was blocked, while it
+//! collected garbage, and in long holds. The rest is Python code that lets go when it
+//! is asked to. So what the rules charge adds up to the waiting and no more.
+
+use super::gauge::{Gauge, part_of, ratio};
+use crate::site::{Site, SiteKind};
+use crate::state::State;
+use crate::thread::Thread;
+
+/// From here on a hold is long, in switch intervals on a CPU: Python code lets go
+/// after one, and a busy machine's timer tick (4 ms) adds to it.
+const LONG: f64 = 2.0;
+/// The same for the worst holds of all, which are the tail of a distribution.
+const LONG_AT_WORST: f64 = 4.0;
+/// A thread is blocked while it holds, if it is for most of the holding: a single
+/// reading over a long hold may take some preemption for it.
+const BLOCKED: f64 = 0.5;
+/// Fewer worst holds than this tell no habit.
+const HABIT: usize = 8;
+/// A collection that is this much of what a thread caused is worth a name.
+const COLLECTING: f64 = 0.1;
+
+/// What one thread's holds cost the others.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Holder<'p> {
+    pub(super) thread: &'p Thread,
+    /// While it was blocked.
+    pub(super) blocked_ns: u64,
+    /// While it collected garbage.
+    pub(super) gc_ns: u64,
+    /// In other long holds.
+    pub(super) long_ns: u64,
+    /// In holds that ended when they were asked to.
+    pub(super) plain_ns: u64,
+}
+
+/// The waiting for one GIL.
+#[derive(Debug)]
+pub(super) struct Shares<'p> {
+    pub(super) holders: Vec<Holder<'p>>,
+    /// Where several interpreters share the GIL, long holds are of the other one.
+    pub(super) blocked_ns: u64,
+    pub(super) gc_ns: u64,
+    pub(super) long_ns: u64,
+    pub(super) plain_ns: u64,
+    /// Nobody held the GIL.
+    pub(super) handoff_ns: u64,
+}
+
+impl<'p> Shares<'p> {
+    pub(super) fn of(gauge: &Gauge<'p>) -> Self {
+        let threads = gauge.threads.iter().filter(|thread| thread.caused_ns > 0);
+        let holders: Vec<Holder<'_>> = threads.map(|thread| divide(gauge, thread)).collect();
+        let sum = |part: fn(&Holder<'_>) -> u64| {
+            let parts = holders.iter().map(part);
+            parts.fold(0, u64::saturating_add)
+        };
+        Self {
+            blocked_ns: sum(|holder| holder.blocked_ns),
+            gc_ns: sum(|holder| holder.gc_ns),
+            long_ns: sum(|holder| holder.long_ns),
+            plain_ns: sum(|holder| holder.plain_ns),
+            handoff_ns: gauge.gil.handoff_ns,
+            holders,
+        }
+    }
+
+    /// The holder with the largest such part.
+    pub(super) fn top(&self, part: impl Fn(&Holder<'_>) -> u64) -> Option<&Holder<'p>> {
+        let holders = self.holders.iter().filter(|holder| part(holder) > 0);
+        holders.max_by_key(|holder| part(holder))
+    }
+
+    /// How much of what a thread caused was caused in plain holds, in 0.0..=1.0.
+    pub(super) fn plainness(&self, thread: u64) -> f64 {
+        let found = self.holders.iter().find(|one| one.thread.id == thread);
+        found.map_or(1.0, |one| ratio(one.plain_ns, one.thread.caused_ns))
+    }
+}
+
+fn divide<'p>(gauge: &Gauge<'p>, thread: &'p Thread) -> Holder<'p> {
+    let caused_ns = thread.caused_ns;
+    let blocked_ns = part_of(caused_ns, blocked(gauge, thread));
+    let rest_ns = caused_ns - blocked_ns;
+    let gc_ns = part_of(rest_ns, collecting(gauge, thread));
+    let long_ns = long(gauge, thread).saturating_sub(blocked_ns + gc_ns);
+    let long_ns = long_ns.min(rest_ns - gc_ns);
+    Holder {
+        thread,
+        blocked_ns,
+        gc_ns,
+        long_ns,
+        plain_ns: rest_ns - gc_ns - long_ns,
+    }
+}
+
+/// Part of its holding that it was blocked in; 0 where that is little.
+fn blocked(gauge: &Gauge<'_>, thread: &Thread) -> f64 {
+    let part = ratio(
+        thread.holding_blocked_ns.unwrap_or(0),
+        thread.holding_read_ns(),
+    );
+    let seen = !is_blocking_known(gauge) || was_seen_blocked(gauge, thread);
+    if part >= BLOCKED && seen { part } else { 0.0 }
+}
+
+/// Whether threads were looked at, to see what they are blocked on.
+pub(super) fn is_blocking_known(gauge: &Gauge<'_>) -> bool {
+    gauge.profile.blocked_missing().is_none() && !gauge.profile.blocked().is_empty()
+}
+
+fn was_seen_blocked(gauge: &Gauge<'_>, thread: &Thread) -> bool {
+    let rows = gauge.profile.blocked().iter();
+    rows.into_iter()
+        .any(|row| row.thread == thread.id && row.state == State::Holding)
+}
+
+/// Part of the waiting it caused in collections; 0 where that is little, or where
+/// native functions are not known.
+fn collecting(gauge: &Gauge<'_>, thread: &Thread) -> f64 {
+    let own = || gauge.sites(SiteKind::Blame, |id| id == thread.id);
+    let all_ns = weight(own());
+    let part = ratio(weight(own().filter(|site| is_gc(gauge, site))), all_ns);
+    if part >= COLLECTING { part } else { 0.0 }
+}
+
+fn weight<'s>(sites: impl Iterator<Item = &'s Site>) -> u64 {
+    sites.fold(0, |sum, site| sum.saturating_add(site.weight_ns))
+}
+
+/// Whether the site's native functions are those of CPython's collector
+/// (`gcmodule.c`, from 3.13 `gc.c`).
+pub(super) fn is_gc(gauge: &Gauge<'_>, site: &Site) -> bool {
+    let mut native = gauge.profile.frames_at(&site.native);
+    native.any(|frame| {
+        let function = frame.function.trim_start_matches('_');
+        function.starts_with("gc_collect")
+            || function.starts_with("PyGC_")
+            || matches!(
+                function,
+                "collect" | "deduce_unreachable" | "subtract_refs" | "move_unreachable"
+            )
+    })
+}
+
+/// The waiting it caused in long holds, as far as the profile tells: the best of three
+/// estimates, none of which is high on Python code that lets go.
+fn long(gauge: &Gauge<'_>, thread: &Thread) -> u64 {
+    let on_cpu = ran(thread);
+    let limit_ns = gauge.interval_ns() as f64 * LONG / on_cpu;
+    let worst_ns = gauge.interval_ns() as f64 * LONG_AT_WORST / on_cpu;
+    let waited_ns = match has_habit(gauge, thread, limit_ns) {
+        true => thread.caused_ns,
+        false => long_pairs(gauge, thread, limit_ns),
+    };
+    let worst = long_worst(gauge, thread, worst_ns);
+    worst.max(part_of(waited_ns, long_holding(thread, limit_ns)))
+}
+
+/// How much of the holding that needed a CPU had one: preemption makes a hold longer
+/// without being its fault.
+fn ran(thread: &Thread) -> f64 {
+    let cpu_ns = thread.holding_cpu_ns.unwrap_or(0);
+    let preempted_ns = thread.holding_preempted_ns.unwrap_or(0);
+    match cpu_ns {
+        0 => 1.0,
+        _ => ratio(cpu_ns, cpu_ns.saturating_add(preempted_ns)),
+    }
+}
+
+/// Of waiters that waited for this thread that long on average. That may have been for
+/// several of its holds, one after the other, so their lengths must be looked at too.
+fn long_pairs(gauge: &Gauge<'_>, thread: &Thread, limit_ns: f64) -> u64 {
+    let rows = gauge.blame().filter(|row| row.holder == thread.id);
+    let long = rows.filter(|row| row.waiting_ns as f64 >= limit_ns * row.waits.max(1) as f64);
+    long.fold(0, |sum, row| sum.saturating_add(row.waiting_ns))
+}
+
+/// In the holds that are kept as the worst.
+fn long_worst(gauge: &Gauge<'_>, thread: &Thread, limit_ns: f64) -> u64 {
+    let holds = gauge.profile.holds().iter();
+    let long = holds.filter(|hold| {
+        hold.thread == thread.id && hold.requested && hold.duration_ns as f64 >= limit_ns
+    });
+    long.fold(0, |sum, hold| sum.saturating_add(hold.waiter_time_ns))
+}
+
+/// Whether its worst holds are mostly long: many short waits hide that in the average.
+fn has_habit(gauge: &Gauge<'_>, thread: &Thread, limit_ns: f64) -> bool {
+    let holds = gauge.profile.holds().iter();
+    let own = holds.filter(|hold| hold.thread == thread.id && hold.requested);
+    let mut worst: Vec<u64> = own.map(|hold| hold.duration_ns).collect();
+    worst.sort_unstable();
+    let median_ns = worst.get(worst.len() / 2).copied().unwrap_or(0);
+    worst.len() >= HABIT && median_ns as f64 >= limit_ns
+}
+
+/// Part of its holding that was in long holds, waited for or not.
+fn long_holding(thread: &Thread, limit_ns: f64) -> f64 {
+    let buckets = thread.hold.buckets();
+    let long = buckets.filter(|(low, _, _)| *low as f64 >= limit_ns);
+    let long_ns = long.fold(0.0, |sum, (low, high, count)| {
+        sum + (low + high) as f64 / 2.0 * count as f64
+    });
+    long_ns / thread.hold.total_ns().max(1) as f64
+}

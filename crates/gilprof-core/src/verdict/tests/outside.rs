@@ -1,0 +1,181 @@
+use super::*;
+
+/// Five threads that are blocked in so many calls of this kind all the time.
+fn blocked_in(call: &str, on: BlockedOn) -> ProfileParts {
+    let threads = (1..=5).map(|id| thread(id, "io", 5, 2));
+    let mut parts = parts(threads.collect());
+    lines(&mut parts, 1..3);
+    parts.sites = (1..=5)
+        .map(|id| site(SiteKind::Detached, id, 0, 990))
+        .collect();
+    parts.blocked = (1..=5)
+        .map(|id| blocked(id, State::Detached, call, on, 980))
+        .collect();
+    parts.blocked_missing = None;
+    parts
+}
+
+#[test]
+fn threads_that_read_from_sockets_are_io_bound() {
+    let verdict = verdict(blocked_in("recvfrom", BlockedOn::Socket));
+    assert_eq!(verdict.id, FindingId::IoBound);
+    assert_eq!(
+        verdict.sentence,
+        "I/O-bound, not the GIL: 4.9 threads at any time are blocked in socket reads \
+         (recvfrom) at crunch (app.py:1); the GIL is held 2 % of the time."
+    );
+    assert_eq!(verdict.confidence, Confidence::High);
+}
+
+#[test]
+fn waiting_for_whoever_comes_is_idle() {
+    let idle = [
+        ("accept4", BlockedOn::Socket),
+        ("epoll_wait", BlockedOn::Events),
+        ("futex", BlockedOn::Lock),
+        ("wait4", BlockedOn::Child),
+    ];
+    for (call, on) in idle {
+        assert_eq!(ids(blocked_in(call, on)), [""; 0], "{call}");
+    }
+}
+
+#[test]
+fn a_socket_with_a_timeout_is_polled_and_read() {
+    assert_eq!(ids(blocked_in("poll", BlockedOn::Events)), ["io-bound"]);
+}
+
+#[test]
+fn io_beside_a_full_gil_comes_after_the_gil() {
+    let mut parts = turns();
+    parts
+        .threads
+        .extend((3..6).map(|id| thread(id, "io", 1, 0)));
+    parts.blocked = (3..6)
+        .map(|id| blocked(id, State::Detached, "recvfrom", BlockedOn::Socket, 990))
+        .collect();
+    parts.blocked_missing = None;
+    assert_eq!(ids(parts)[0], "gil-bound");
+}
+
+#[test]
+fn where_nobody_looked_the_line_is_known_and_not_what_on() {
+    let mut parts = blocked_in("recvfrom", BlockedOn::Socket);
+    parts.blocked.clear();
+    parts.blocked_missing = Some(String::from("n/a (not allowed)"));
+    let verdict = verdict(parts);
+    assert_eq!(
+        (verdict.id, verdict.confidence),
+        (FindingId::IoBound, Confidence::Low)
+    );
+    assert_eq!(
+        row(&verdict, "blocked in").unwrap().value,
+        "n/a (not allowed)"
+    );
+}
+
+/// So many threads that wait for one lock for so long, of a life of a second.
+fn locked(count: u64, waited_ms: u64, file: &str) -> ProfileParts {
+    let threads = (1..=count).map(|id| thread(id, "worker", 5, 2));
+    let mut parts = parts(threads.collect());
+    parts.frames.push(Frame {
+        function: "work".into(),
+        file: file.into(),
+        line: 7,
+        native: false,
+    });
+    parts.sites = (1..=count)
+        .map(|id| site(SiteKind::Detached, id, 0, 990))
+        .collect();
+    parts.blocked = (1..=count)
+        .map(|id| Blocked {
+            lock: Some(0x7000),
+            ..blocked(id, State::Detached, "futex", BlockedOn::Lock, waited_ms)
+        })
+        .collect();
+    parts.blocked_missing = None;
+    parts
+}
+
+#[test]
+fn threads_that_queue_for_one_lock_are_lock_bound() {
+    let verdict = verdict(locked(4, 740, "app.py"));
+    assert_eq!(verdict.id, FindingId::LockBound);
+    assert!(
+        verdict.sentence.contains(
+            "3.0 of 4 threads at any time wait for a lock of the program at work (app.py:7)"
+        ),
+        "{}",
+        verdict.sentence
+    );
+}
+
+#[test]
+fn a_lock_of_a_library_is_named_by_it() {
+    let mut parts = locked(2, 450, "app.py");
+    parts.frames.push(native("__lll_lock_wait", "libc.so.6"));
+    parts
+        .frames
+        .push(native("sqlite3_malloc", "libsqlite3.so.0"));
+    for row in &mut parts.blocked {
+        row.native = vec![1, 2];
+    }
+    let verdict = verdict(parts);
+    assert_eq!(verdict.id, FindingId::LockBound);
+    assert!(
+        verdict.sentence.contains("a lock in libsqlite3.so.0"),
+        "{}",
+        verdict.sentence
+    );
+}
+
+#[test]
+fn a_pool_that_waits_for_work_is_not_lock_bound() {
+    // All wait: nobody has it.
+    assert_eq!(ids(locked(4, 990, "app.py")), [""; 0]);
+    // They wait in the code of a pool.
+    let pool = "/usr/lib/python3.11/concurrent/futures/thread.py";
+    assert_eq!(ids(locked(4, 700, pool)), [""; 0]);
+}
+
+#[test]
+fn locks_of_their_own_are_no_queue() {
+    let mut parts = locked(4, 700, "app.py");
+    for (address, row) in (0..).zip(&mut parts.blocked) {
+        row.lock = Some(address);
+    }
+    assert_eq!(ids(parts), [""; 0]);
+}
+
+#[test]
+fn a_lock_that_is_hardly_waited_for_is_nothing() {
+    assert_eq!(ids(locked(4, 50, "app.py")), [""; 0]);
+}
+
+/// Two threads that compute outside of the GIL for so long at a time.
+fn computing(stretches: u64) -> ProfileParts {
+    let threads = (1..=2).map(|id| {
+        let mut one = thread(id, "hash", 20, 5);
+        one.detached_cpu_ns = Some(900 * MS);
+        one.acquisitions = stretches;
+        one
+    });
+    parts(threads.collect())
+}
+
+#[test]
+fn native_code_outside_the_gil_is_good_news() {
+    let verdict = verdict(computing(100));
+    assert_eq!(verdict.id, FindingId::ParallelNative);
+    assert_eq!((verdict.cost_ns, verdict.advice), (0, None));
+    assert!(
+        verdict.sentence.contains("1.8 CPUs"),
+        "{}",
+        verdict.sentence
+    );
+}
+
+#[test]
+fn giving_the_gil_away_is_no_computing() {
+    assert_eq!(ids(computing(100_000)), [""; 0]);
+}
