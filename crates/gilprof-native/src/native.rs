@@ -70,8 +70,10 @@ impl Native {
 
     /// The numbers of the functions that a thread with these registers is in, innermost
     /// first, up to the interpreter's loop; `stack` is its memory from the stack
-    /// pointer on. Fewer where the stack cannot be unwound so far.
-    pub fn stack(&mut self, registers: Registers, stack: &[u8]) -> Vec<u32> {
+    /// pointer on. Fewer where the stack cannot be unwound so far; `None` where it is in
+    /// no known module at all.
+    pub fn stack(&mut self, registers: Registers, stack: &[u8]) -> Option<Vec<u32>> {
+        self.function(registers.pc)?;
         let mut found = Vec::new();
         let mut unwound = registers.unwound_from();
         let mut read = |address: u64| {
@@ -98,7 +100,7 @@ impl Native {
             let Some(caller) = caller else { break };
             address = caller;
         }
-        found
+        Some(found)
     }
 
     fn unwinds(&self, address: u64) -> bool {
@@ -109,7 +111,7 @@ impl Native {
 
     /// The same for a thread that stands still, its stack read from its memory. What it
     /// does meanwhile, if it does not stand still, is for the caller to find out.
-    pub fn stack_in_memory(&mut self, registers: Registers) -> Vec<u32> {
+    pub fn stack_in_memory(&mut self, registers: Registers) -> Option<Vec<u32>> {
         let mut stack = vec![0; STACK];
         let length = ProcessMemory::of(self.pid).read_some(registers.sp, &mut stack);
         self.stack(registers, stack.get(..length).unwrap_or_default())

@@ -9,8 +9,9 @@ use perf_event::{Builder, SampleFlag, Sampler};
 
 use crate::registers::Registers;
 
-/// How long the thread is to run before the sample is taken, in ns.
-const AFTER_NS: u64 = 50_000;
+/// How long the thread is to run before the sample is taken, in ns: the shortest time
+/// that the kernel's timer allows (perf_swevent_start_hrtimer).
+const AFTER_NS: u64 = 10_000;
 /// How much of its stack is copied, in bytes.
 const STACK: u32 = 8 << 10;
 /// The ring for the sample, in bytes.

@@ -5,11 +5,12 @@ use gilprof_core::State;
 
 use crate::region::Region;
 use crate::sync::Ordering::Relaxed;
-use crate::thread::{ThreadCell, state};
+use crate::thread::{Slot, ThreadCell, state};
 
 /// A living thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Present {
+    slot: Slot,
     /// The thread's own number.
     pub thread: u32,
     /// The operating system's id of it.
@@ -22,11 +23,18 @@ pub struct Present {
 }
 
 impl Region {
-    /// The living threads. Each is read while it goes on: what was true of it then is
-    /// true still only if reading it again says the same.
+    /// The living threads. Each is read while it goes on.
     pub fn present(&self) -> impl Iterator<Item = Present> + '_ {
-        let cells = self.slots().filter_map(|slot| self.thread(slot));
-        cells.filter_map(ThreadCell::present)
+        self.slots().filter_map(|slot| self.present_in(slot))
+    }
+
+    /// Whether the thread does still the same, and has done so ever since.
+    pub fn is_still(&self, present: &Present) -> bool {
+        self.present_in(present.slot) == Some(*present)
+    }
+
+    fn present_in(&self, slot: Slot) -> Option<Present> {
+        self.thread(slot)?.present(slot)
     }
 
     /// The operating system's id of a living thread.
@@ -38,7 +46,7 @@ impl Region {
 }
 
 impl ThreadCell {
-    fn present(&self) -> Option<Present> {
+    fn present(&self, slot: Slot) -> Option<Present> {
         let state = match self.state.load(Relaxed) {
             state::HOLDING => State::Holding,
             state::WAITING => State::Waiting,
@@ -47,6 +55,7 @@ impl ThreadCell {
             _ => return None,
         };
         Some(Present {
+            slot,
             thread: self.id(),
             native_id: self.native_id(),
             state,
@@ -80,7 +89,10 @@ mod tests {
                 .collect()
         };
         assert_eq!(states(), [(4242, State::Detached, 1_000)]);
+        let before = region.present().next().unwrap();
+        assert!(region.is_still(&before));
         writer.acquire(slot, 1_500);
+        assert!(!region.is_still(&before));
         assert_eq!(states(), [(4242, State::Holding, 1_500)]);
         writer.release(2_000);
         let cell = region.thread(slot).unwrap();

@@ -4,8 +4,10 @@
 use std::time::{Duration, Instant};
 
 use gilprof_core::{Charges, Ended, EventKind, Ledger, Mode, Profile, ProfileParts, Timeline};
+use gilprof_native::Native;
 use gilprof_region::{Cursor, Cut, Next, Recording, Region};
 
+use crate::blocks::Blocks;
 use crate::on_cpu::OnCpu;
 use crate::pace::Pace;
 use crate::signals::thread_cpu_ns;
@@ -25,6 +27,9 @@ pub(crate) struct Collector {
     ledgers: Vec<Ledger>,
     stacks: Stacks,
     timeline: Option<Timeline>,
+    blocks: Blocks,
+    /// The native functions of the process, once it is known.
+    native: Option<Native>,
     events: u64,
     dropped: u64,
     /// CPU time that reading has cost this process.
@@ -44,6 +49,8 @@ impl Default for Collector {
             ledgers: Vec::new(),
             stacks: Stacks::default(),
             timeline: None,
+            blocks: Blocks::default(),
+            native: None,
             events: 0,
             dropped: 0,
             reading_ns: 0,
@@ -74,7 +81,10 @@ impl Collector {
             // The bell has rung.
             self.stacks.was_asked_for();
         }
-        self.look_again = self.stacks.look(region);
+        let pid = region.recording().pid;
+        let native = self.native.get_or_insert_with(|| Native::new(pid));
+        self.look_again = self.stacks.look(region, native);
+        self.blocks.look(region, native);
         if now >= self.due {
             let events = self.drain(region);
             self.due = now + self.pace.pause(events, region.sizes().relaxed_batch());
@@ -83,6 +93,12 @@ impl Collector {
         }
         let left = self.due.saturating_duration_since(now);
         self.look_again.map_or(left, |look| look.min(left))
+    }
+
+    /// Closes the files that looking at threads takes, until it goes on.
+    pub(crate) fn pause(&mut self) {
+        self.on_cpu.pause();
+        self.stacks.pause();
     }
 
     /// Folds all events that were posted since the last time; says how many.
@@ -116,7 +132,9 @@ impl Collector {
                     match event.kind {
                         // The event's time is the number of the group.
                         EventKind::Fold => {
-                            self.stacks.fold(event.thread, event.time_ns as u32);
+                            let group = event.time_ns as u32;
+                            self.stacks.fold(event.thread, group);
+                            self.blocks.fold(event.thread, group);
                         }
                         EventKind::DropRequest => asked_for = true,
                         _ => (),
@@ -153,6 +171,7 @@ impl Collector {
         let charges: Vec<Charges> = ledgers.map(|l| l.charges_at(cut.at_ns)).collect();
         let ended = end.map_or(Ended::Running, |(_, ended)| ended);
         self.on_cpu.complete(&mut cut, region, ended);
+        self.blocks.settle(region, cut.at_ns);
         self.assemble(region, &recording, cut, charges, ended)
     }
 
@@ -166,7 +185,10 @@ impl Collector {
     ) -> Profile {
         let [major, minor, patch] = recording.python;
         let events: u64 = cut.posted.iter().sum();
-        let (frames, sites) = self.stacks.sites(region);
+        let mut table = self.stacks.sites(region, self.native.as_ref());
+        let blocked = table.blocked(self.blocks.rows());
+        let stacks_missing = Some(region.stacks_missing()).filter(|text| !text.is_empty());
+        let native_missing = self.stacks.native_missing();
         let mut parts = ProfileParts {
             recording: format!(
                 "{}-{}-{}",
@@ -189,10 +211,13 @@ impl Collector {
             cpu_source: self.on_cpu.source(),
             unaccounted_threads: region.unaccounted_threads().into(),
             ended_how,
-            stacks_missing: Some(region.stacks_missing()).filter(|text| !text.is_empty()),
+            native_missing: native_missing.or_else(|| stacks_missing.clone()),
+            stacks_missing,
             stacks_lost: self.stacks.lost(),
-            frames,
-            sites,
+            frames: table.frames,
+            sites: table.sites,
+            blocked,
+            blocked_missing: self.blocks.missing(),
             timeline: self.timeline.clone(),
             notes: notes(region, &cut),
             ..ProfileParts::default()

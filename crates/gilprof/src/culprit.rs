@@ -34,6 +34,8 @@ const LAST_HOLDER: u64 = 24;
 pub(crate) struct Glimpse {
     pub(crate) held: Held,
     pub(crate) frames: Option<Vec<FrameAt>>,
+    /// Whether not even the innermost instruction moved on.
+    pub(crate) stood: bool,
     /// The time that passed.
     pub(crate) spent_ns: u64,
 }
@@ -111,7 +113,8 @@ impl Culprit {
     }
 
     fn glimpse(&mut self, region: &Region, held: Held) -> Glimpse {
-        let frames = (0..TRIES).find_map(|_| self.frames(region, held));
+        let seen = (0..TRIES).find_map(|_| self.frames(region, held));
+        let (frames, stood) = seen.unzip();
         let now_ns = region.clock().now_ns();
         let since_ns = match self.last {
             (began_ns, at_ns) if began_ns == held.began_ns => at_ns,
@@ -121,18 +124,23 @@ impl Culprit {
         Glimpse {
             held,
             frames,
+            stood: stood.unwrap_or(false),
             spent_ns: now_ns.saturating_sub(since_ns),
         }
     }
 
-    /// The holder's frames, if they stood still while it went on holding.
-    fn frames(&self, region: &Region, held: Held) -> Option<Vec<FrameAt>> {
+    /// The holder's frames, if they stood still while it went on holding; and whether
+    /// the innermost instruction did too.
+    fn frames(&self, region: &Region, held: Held) -> Option<(Vec<FrameAt>, bool)> {
         let first = self.read(region)?;
         let second = self.read(region)?;
-        let goes_on = region
-            .held(0)
-            .is_some_and(|now| (now.thread, now.began_ns) == (held.thread, held.began_ns));
-        (goes_on && same(&first, &second)).then_some(second)
+        let stood = first == second;
+        (goes_on(region, held) && same(&first, &second)).then_some((second, stood))
+    }
+
+    /// Whether the holder goes on holding with these very frames.
+    pub(crate) fn stands(&self, region: &Region, held: Held, frames: &[FrameAt]) -> bool {
+        self.read(region).as_deref() == Some(frames) && goes_on(region, held)
     }
 
     fn read(&self, region: &Region) -> Option<Vec<FrameAt>> {
@@ -157,6 +165,12 @@ impl Culprit {
 fn is_long(region: &Region, held: Held) -> bool {
     let since_ns = region.clock().now_ns().saturating_sub(held.began_ns);
     Duration::from_nanos(since_ns) >= LONG
+}
+
+fn goes_on(region: &Region, held: Held) -> bool {
+    region
+        .held(0)
+        .is_some_and(|now| (now.thread, now.began_ns) == (held.thread, held.began_ns))
 }
 
 /// Whether two readings show the same calls. The innermost instruction may have

@@ -128,11 +128,11 @@ fn is_whole(frames: &[RawFrame], root: Option<&RawFrame>) -> bool {
 
 /// Divides a weight by parts, so that nothing is lost: what no part claims is the
 /// last one's.
-pub(crate) fn share(
-    parts: &[Part],
+pub(crate) fn share<T, P: Copy>(
+    parts: &[(T, P)],
     weight_ns: u64,
-    part_of: impl Fn(Weights) -> u64,
-    mut each: impl FnMut(&[RawFrame], u64),
+    part_of: impl Fn(P) -> u64,
+    mut each: impl FnMut(&T, u64),
 ) {
     let whole: u128 = parts
         .iter()
@@ -266,7 +266,7 @@ mod tests {
                 1_000,
                 |part| part.waiting_ns,
                 |stack, part_ns| {
-                    sum += part_ns * u64::from(stack == frames(&[code, 9]));
+                    sum += part_ns * u64::from(*stack == frames(&[code, 9]));
                 },
             );
             sum

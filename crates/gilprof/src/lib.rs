@@ -13,14 +13,17 @@ mod error;
 mod options;
 mod pace;
 
+mod blocks;
 mod codes;
 mod collector;
 mod culprit;
 mod glimpses;
 mod names;
+mod natives;
 mod on_cpu;
 mod signals;
 mod stacks;
+mod table;
 
 mod engine;
 mod reader;

@@ -37,7 +37,7 @@ impl Followed {
     }
 
     pub(crate) fn pause(&mut self) {
-        self.collector.on_cpu.pause();
+        self.collector.pause();
     }
 
     pub(crate) fn profile(&mut self, end: Option<(u64, Ended)>) -> Profile {

@@ -3,12 +3,15 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use gilprof_core::{Frame, Site, SiteKind};
+use gilprof_core::SiteKind;
+use gilprof_native::Native;
 use gilprof_region::{Moment, RawFrame, RawStack, Region, StackCursor};
 
 use crate::codes::Codes;
 use crate::culprit::Culprit;
 use crate::glimpses::{Glimpses, share};
+use crate::natives::Natives;
+use crate::table::Table;
 
 /// How many different stacks of a thread are kept; what comes later goes to the
 /// stack that is not known.
@@ -26,6 +29,7 @@ pub(crate) struct Stacks {
     codes: Option<Codes>,
     culprit: Option<Culprit>,
     glimpses: Glimpses,
+    natives: Natives,
     sums: HashMap<u32, HashMap<Key, Sum>>,
     /// Where the rows of ended threads went, as far back as stacks of theirs may
     /// still come.
@@ -39,6 +43,9 @@ impl Stacks {
         if self.codes.is_none() {
             self.codes = Codes::of(region);
             self.culprit = Culprit::of(region);
+        }
+        if self.culprit.is_some() {
+            self.natives.try_out(region.recording().pid);
         }
         self.folded.swap(0, 1);
         self.folded[0].clear();
@@ -91,15 +98,24 @@ impl Stacks {
 
     /// Looks at who holds right now and makes others wait, or holds for long; says
     /// how long to wait before the next look, if there is a reason for one.
-    pub(crate) fn look(&mut self, region: &Region) -> Option<Duration> {
+    pub(crate) fn look(&mut self, region: &Region, native: &mut Native) -> Option<Duration> {
         let (culprit, codes) = (self.culprit.as_mut()?, self.codes.as_mut()?);
         let (glimpse, pause) = culprit.look(region);
         if let Some(glimpse) = glimpse {
-            let frames = glimpse.frames.map(|frames| {
+            let held = glimpse.held;
+            let numbered = glimpse.frames.map(|frames| {
+                let stack = glimpse.stood.then(|| {
+                    let stands = || culprit.stands(region, held, &frames);
+                    self.natives.look(region, native, held.thread, stands)
+                });
                 let numbered = frames.iter().map(|frame| codes.number(region, frame));
-                numbered.collect()
+                let numbered: Vec<RawFrame> = numbered.collect();
+                if let Some(stack) = stack.flatten() {
+                    self.natives.keep(&numbered, stack);
+                }
+                numbered
             });
-            self.glimpses.keep(glimpse.held, frames, glimpse.spent_ns);
+            self.glimpses.keep(held, numbered, glimpse.spent_ns);
         }
         pause
     }
@@ -135,75 +151,42 @@ impl Stacks {
         }
     }
 
+    /// Why native functions of holders are not known.
+    pub(crate) fn native_missing(&self) -> Option<String> {
+        self.natives.missing()
+    }
+
+    /// Closes all files, until it goes on.
+    pub(crate) fn pause(&mut self) {
+        self.natives.pause();
+    }
+
     /// How many stacks were overwritten before they were read.
     pub(crate) fn lost(&self) -> u64 {
         self.cursor.lost()
     }
 
-    /// The frames by which the sites are named, and the sites. A hold that goes on
-    /// is among them as far as it was seen.
-    pub(crate) fn sites(&self, region: &Region) -> (Vec<Frame>, Vec<Site>) {
-        let mut table = Table::default();
+    /// The sites. A hold that goes on is among them as far as it was seen.
+    pub(crate) fn sites<'r>(&'r self, region: &Region, native: Option<&'r Native>) -> Table<'r> {
+        let mut table = Table::new(self.codes.as_ref(), native);
+        let natives = &self.natives;
         for (&thread, sums) in &self.sums {
             for ((kind, stack), &sum) in sums {
-                table.push(self.codes.as_ref(), *kind, thread, stack, sum);
+                table.push(natives, *kind, thread, stack, sum);
             }
         }
-        let present = region.held(0);
-        let seen = present.map(|held| (held.thread, self.glimpses.of(held)));
-        for (thread, (stack, weights)) in seen
-            .into_iter()
-            .flat_map(|(thread, seen)| seen.map(move |one| (thread, one)))
-        {
-            let codes = self.codes.as_ref();
-            let kinds = [
-                (SiteKind::Blame, weights.waiting_ns),
-                (SiteKind::Hold, weights.spent_ns),
-            ];
-            for (kind, weight_ns) in kinds.into_iter().filter(|(_, weight_ns)| *weight_ns > 0) {
-                table.push(codes, kind, thread, stack, (weight_ns, 1));
+        if let Some(held) = region.held(0) {
+            for (stack, weights) in self.glimpses.of(held) {
+                let kinds = [
+                    (SiteKind::Blame, weights.waiting_ns),
+                    (SiteKind::Hold, weights.spent_ns),
+                ];
+                for (kind, weight_ns) in kinds.into_iter().filter(|(_, weight_ns)| *weight_ns > 0) {
+                    table.push(natives, kind, held.thread, stack, (weight_ns, 1));
+                }
             }
         }
-        (table.frames, table.sites)
-    }
-}
-
-/// Sites in the making, with the frames that they use.
-#[derive(Default)]
-struct Table {
-    numbers: HashMap<RawFrame, u32>,
-    frames: Vec<Frame>,
-    sites: Vec<Site>,
-}
-
-impl Table {
-    fn push(
-        &mut self,
-        codes: Option<&Codes>,
-        kind: SiteKind,
-        thread: u32,
-        stack: &[RawFrame],
-        (weight_ns, samples): Sum,
-    ) {
-        let stack = codes.map_or_else(Vec::new, |codes| {
-            let numbers = stack.iter().map(|frame| self.number(codes, frame));
-            numbers.collect()
-        });
-        self.sites.push(Site {
-            kind,
-            thread: thread.into(),
-            stack,
-            weight_ns,
-            samples,
-            ..Site::default()
-        });
-    }
-
-    fn number(&mut self, codes: &Codes, frame: &RawFrame) -> u32 {
-        *self.numbers.entry(*frame).or_insert_with(|| {
-            self.frames.push(codes.name(frame));
-            (self.frames.len() - 1) as u32
-        })
+        table
     }
 }
 

@@ -1,0 +1,226 @@
+//! Looks now and then at what threads are blocked on, outside the GIL or while they
+//! hold it.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+
+use gilprof_core::{Blocked, State};
+use gilprof_native::{Call, Native, on};
+use gilprof_region::{Present, Region};
+
+use crate::signals::thread_cpu_ns;
+
+/// How long it is between two looks, in ns, so far as that can be afforded.
+const EVERY_NS: u64 = 20_000_000;
+const SELDOM_NS: u64 = 500_000_000;
+/// What looking may cost: one part in so many of a core.
+const AFFORDED: u64 = 1_000;
+/// How many threads are looked up at a time; the others have their turn later.
+const LOOKED_UP: usize = 8;
+/// A thread that does nothing new for so long is looked up again only after as long.
+const AGAIN_NS: (u64, u64) = (50_000_000, 2_000_000_000);
+/// How many different rows of a thread are kept; what comes later goes to one that only
+/// tells the call.
+const DIFFERENT: usize = 512;
+
+/// The reason where there was no time for a look.
+const TOO_SHORT: &str = "n/a (the program ended before its threads were looked at)";
+
+/// What threads were found to be blocked on.
+#[derive(Debug, Default)]
+pub(crate) struct Blocks {
+    /// By the number of the thread.
+    seen: HashMap<u32, Seen>,
+    sums: HashMap<u32, HashMap<Blocked, (u64, u64)>>,
+    due_ns: u64,
+    passed_ns: u64,
+    /// Where the next look begins.
+    turn: usize,
+    looked: bool,
+    refused: Option<String>,
+}
+
+/// How a thread was when it was looked at last.
+#[derive(Debug)]
+struct Seen {
+    state: State,
+    since_ns: u64,
+    /// What it was blocked on; `None` where it ran.
+    blocked: Option<Blocked>,
+    at_ns: u64,
+    /// When it is to be looked up again if it does nothing else until then.
+    again_ns: u64,
+}
+
+impl Seen {
+    fn is_same(&self, present: &Present) -> bool {
+        (self.state, self.since_ns) == (present.state, present.since_ns)
+    }
+}
+
+impl Blocks {
+    /// Looks at threads, if it is time for that.
+    pub(crate) fn look(&mut self, region: &Region, native: &mut Native) {
+        let now_ns = region.clock().now_ns();
+        if now_ns < self.due_ns || self.refused.is_some() {
+            return;
+        }
+        if !self.looked {
+            self.passed_ns = region.recording().started_ns;
+        }
+        let began_ns = thread_cpu_ns();
+        self.pass(region, native, now_ns, LOOKED_UP);
+        let cost_ns = thread_cpu_ns().saturating_sub(began_ns);
+        let pause_ns = cost_ns.saturating_mul(AFFORDED);
+        self.due_ns = now_ns + pause_ns.clamp(EVERY_NS, SELDOM_NS);
+        self.looked = true;
+    }
+
+    /// Adds what threads that have done nothing new spent until `now_ns`.
+    pub(crate) fn settle(&mut self, region: &Region, now_ns: u64) {
+        for present in region.present() {
+            self.credit(&present, now_ns);
+        }
+    }
+
+    /// Looks at all threads, and looks up so many of those that have moved.
+    fn pass(&mut self, region: &Region, native: &mut Native, now_ns: u64, mut left: usize) {
+        let mut present: Vec<Present> = region.present().collect();
+        let first = self.turn.checked_rem(present.len()).unwrap_or(0);
+        present.rotate_left(first);
+        for (passed, one) in present.iter().enumerate() {
+            if self.is_asleep(one, now_ns) || left == 0 {
+                self.credit(one, now_ns);
+                continue;
+            }
+            self.look_up(region, native, one, now_ns);
+            left -= usize::from(one.state != State::Waiting);
+            if left == 0 {
+                self.turn = first + passed + 1;
+            }
+        }
+        let living: HashSet<u32> = present.iter().map(|one| one.thread).collect();
+        self.seen.retain(|thread, _| living.contains(thread));
+        self.passed_ns = now_ns;
+    }
+
+    /// Whether it was blocked and has done nothing new, not for so long that this would
+    /// be strange.
+    fn is_asleep(&self, present: &Present, now_ns: u64) -> bool {
+        self.seen.get(&present.thread).is_some_and(|seen| {
+            seen.is_same(present) && seen.blocked.is_some() && now_ns < seen.again_ns
+        })
+    }
+
+    /// The thread goes on as it was seen, if it does.
+    fn credit(&mut self, present: &Present, now_ns: u64) {
+        let Some(seen) = self.seen.get_mut(&present.thread) else {
+            return;
+        };
+        if seen.is_same(present)
+            && let Some(blocked) = &seen.blocked
+        {
+            let spent_ns = now_ns.saturating_sub(seen.at_ns);
+            seen.at_ns = now_ns.max(seen.at_ns);
+            let blocked = blocked.clone();
+            self.add(blocked, spent_ns, 0);
+        }
+    }
+
+    fn look_up(&mut self, region: &Region, native: &mut Native, present: &Present, now_ns: u64) {
+        let blocked = match present.state {
+            State::Holding | State::Detached => self.blocked(region, native, present),
+            _ => None,
+        };
+        // One that is new may have come at any time since the last pass.
+        let seen = self.seen.get(&present.thread);
+        let last_ns = seen.map_or(self.passed_ns, |seen| seen.at_ns);
+        let spent_ns = now_ns.saturating_sub(last_ns);
+        let stretch_ns = now_ns.saturating_sub(present.since_ns);
+        if let Some(blocked) = &blocked {
+            self.add(blocked.clone(), spent_ns, 1);
+        }
+        let seen = Seen {
+            state: present.state,
+            since_ns: present.since_ns,
+            blocked,
+            at_ns: now_ns,
+            again_ns: now_ns + stretch_ns.clamp(AGAIN_NS.0, AGAIN_NS.1),
+        };
+        self.seen.insert(present.thread, seen);
+    }
+
+    /// What the thread is blocked on, if it is and stays so while it is looked at.
+    fn blocked(
+        &mut self,
+        region: &Region,
+        native: &mut Native,
+        present: &Present,
+    ) -> Option<Blocked> {
+        let pid = region.recording().pid;
+        let call = match Call::of(pid, present.native_id) {
+            Ok(call) => call?,
+            Err(error) => {
+                self.note(&error);
+                return None;
+            }
+        };
+        let thing = on(pid, &call);
+        let stack = native.stack_in_memory(call.registers());
+        let again = Call::of(pid, present.native_id).ok().flatten();
+        let stood = again == Some(call) && region.is_still(present);
+        stood.then(|| Blocked {
+            thread: present.thread.into(),
+            state: present.state,
+            call: call.name(),
+            on: thing.kind,
+            lock: thing.lock,
+            native: stack.unwrap_or_default(),
+            ..Blocked::default()
+        })
+    }
+
+    /// A thread that has ended is no reason to stop.
+    fn note(&mut self, error: &io::Error) {
+        let gone = matches!(error.raw_os_error(), Some(libc::ESRCH | libc::ENOENT));
+        if !gone {
+            let reason = format!("n/a (/proc/PID/task/TID/syscall: {error})");
+            self.refused = Some(reason);
+        }
+    }
+
+    fn add(&mut self, mut row: Blocked, weight_ns: u64, samples: u64) {
+        let thread = row.thread as u32;
+        let sums = self.sums.entry(thread).or_default();
+        if sums.len() >= DIFFERENT && !sums.contains_key(&row) {
+            (row.lock, row.native) = (None, Vec::new());
+        }
+        let sum = sums.entry(row).or_default();
+        sum.0 = sum.0.saturating_add(weight_ns);
+        sum.1 = sum.1.saturating_add(samples);
+    }
+
+    /// The row of an ended thread went into that of its group.
+    pub(crate) fn fold(&mut self, thread: u32, group: u32) {
+        for (mut row, (weight_ns, samples)) in self.sums.remove(&thread).unwrap_or_default() {
+            row.thread = group.into();
+            self.add(row, weight_ns, samples);
+        }
+    }
+
+    /// The rows; their native functions have the numbers of [`Native`].
+    pub(crate) fn rows(&self) -> impl Iterator<Item = Blocked> + '_ {
+        let sums = self.sums.values().flatten();
+        sums.map(|(row, &(weight_ns, samples))| Blocked {
+            weight_ns,
+            samples,
+            ..row.clone()
+        })
+    }
+
+    /// Why they are not known.
+    pub(crate) fn missing(&self) -> Option<String> {
+        let too_short = (!self.looked).then(|| TOO_SHORT.into());
+        self.refused.clone().or(too_short)
+    }
+}
