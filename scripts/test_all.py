@@ -151,6 +151,14 @@ def pytest_on(python):
     return Result(name, passed, failed, time.monotonic() - begin, note)
 
 
+def scenarios():
+    """Small programs of which it is known what is true of them, on the newest Python."""
+    python = find_pythons()[-1]
+    inside = venvs.with_wheel(python.label, python.path, venvs.TEST_PACKAGES, venvs.built_wheel())
+    program = ROOT / "tests" / "scenarios" / "run.py"
+    return check("scenarios", [inside, program, "--fast", "--runs", "1"])
+
+
 def counts(report):
     """Tests passed and failed in a JUnit report, and a note on those skipped."""
     if not report.exists():
@@ -163,7 +171,7 @@ def counts(report):
     return tests - failures - errors - skips, failures + errors, note
 
 
-CHECKS = [fmt, clippy, rust, doctest, rustdoc, loom, code, embed, wheel, pytest]
+CHECKS = [fmt, clippy, rust, doctest, rustdoc, loom, code, embed, wheel, pytest, scenarios]
 
 
 def chosen(names):
