@@ -18,6 +18,8 @@ use crate::thread::Thread;
 const MOSTLY: f64 = 0.50;
 /// At an average instant so many threads are blocked in it.
 const BLOCKED: f64 = 0.25;
+/// Of what a thread is away, on a CPU: enough to say that it computes.
+const COMPUTING: f64 = 0.05;
 /// A queue for a lock: how many threads wait for it at an average instant.
 const LOCK_QUEUE: f64 = 0.25;
 /// Somebody has the lock: so many of those that use it do not wait for it at an
@@ -160,10 +162,12 @@ fn likely_io(gauge: &Gauge<'_>) -> Option<Finding> {
         let sites = waiting_sites(gauge, |id| id == thread.id);
         let away_ns = sites.fold(0_u64, |sum, site| sum.saturating_add(site.weight_ns));
         let cpu_ns = thread.detached_cpu_ns.unwrap_or(0);
-        // What is left of computing is rather a CPU that it waited for.
-        match 4 * cpu_ns >= away_ns {
+        // Who computes there and seldom gives the CPU up waits rather for a CPU.
+        let computes = ratio(cpu_ns, away_ns) >= COMPUTING
+            && thread.involuntary_switches > thread.voluntary_switches;
+        match computes {
             true => 0,
-            false => away_ns - cpu_ns,
+            false => away_ns.saturating_sub(cpu_ns),
         }
     };
     let (io_ns, samples) = (gauge.sum(blocked), line.samples);

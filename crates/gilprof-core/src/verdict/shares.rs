@@ -17,6 +17,8 @@ const LONG_AT_WORST: f64 = 4.0;
 /// A thread is blocked while it holds, if it is for most of the holding: a single
 /// reading over a long hold may take some preemption for it.
 const BLOCKED: f64 = 0.5;
+/// A thread whose holding is mostly long causes what it causes by that.
+const MOSTLY_LONG: f64 = 0.6;
 /// Fewer worst holds than this tell no habit.
 const HABIT: usize = 8;
 /// A collection that is this much of what a thread caused is worth a name.
@@ -155,8 +157,12 @@ fn long(gauge: &Gauge<'_>, thread: &Thread) -> u64 {
         true => thread.caused_ns,
         false => long_pairs(gauge, thread, limit_ns),
     };
+    let share = match long_holding(thread, limit_ns) {
+        MOSTLY_LONG.. => 1.0,
+        less => less,
+    };
     let worst = long_worst(gauge, thread, worst_ns);
-    worst.max(part_of(waited_ns, long_holding(thread, limit_ns)))
+    worst.max(part_of(waited_ns, share))
 }
 
 /// How much of the holding that needed a CPU had one: preemption makes a hold longer

@@ -122,12 +122,9 @@ pub(super) fn single_threaded(gauge: &Gauge<'_>, _shares: &Shares<'_>) -> Option
 
 /// It is busy all the time.
 fn busy(gauge: &Gauge<'_>, lone: &Thread) -> Option<Finding> {
-    let ran = ratio(
-        lone.holding_cpu_ns?
-            .saturating_add(lone.holding_preempted_ns.unwrap_or(0)),
-        lone.holding_ns,
-    );
-    if gauge.held() < SATURATED || ran < ON_CPU {
+    let ran_ns = lone.holding_cpu_ns?;
+    let ready_ns = ran_ns.saturating_add(lone.holding_preempted_ns.unwrap_or(0));
+    if gauge.held() < SATURATED || ratio(ready_ns, lone.holding_ns) < ON_CPU {
         return None;
     }
     let sentence = format!(
@@ -137,13 +134,7 @@ fn busy(gauge: &Gauge<'_>, lone: &Thread) -> Option<Finding> {
         percent(gauge.held()),
     );
     let distance = gauge.held() / SATURATED;
-    Some(finding(
-        gauge,
-        lone,
-        sentence,
-        distance * 1.5,
-        lone.holding_ns,
-    ))
+    Some(finding(gauge, lone, sentence, distance * 1.5, ran_ns))
 }
 
 /// An event loop that some of its callbacks block.

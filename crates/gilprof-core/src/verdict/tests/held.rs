@@ -38,8 +38,7 @@ fn holds_that_outlast_their_request_are_native_and_the_function_is_named() {
     ];
     let verdict = verdict(with_native(long(50), &calls));
     assert_eq!(verdict.id, FindingId::NativeHold);
-    // Lengths of holds are known to 1 %.
-    assert!(verdict.cost_ns > 960 * MS, "{}", verdict.cost_ns);
+    assert_eq!(verdict.cost_ns, 980 * MS);
     assert!(
         verdict
             .sentence

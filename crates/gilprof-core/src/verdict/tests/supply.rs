@@ -22,10 +22,10 @@ fn holders_that_are_not_let_run_are_starved() {
     lone.holding_cpu_ns = Some(300 * MS);
     lone.holding_preempted_ns = Some(600 * MS);
     let findings = findings(parts(vec![lone]));
-    assert_eq!(findings[0].id, FindingId::SingleThreaded);
-    assert_eq!(findings[1].id, FindingId::CpuStarved);
+    assert_eq!(findings[0].id, FindingId::CpuStarved);
+    assert_eq!(findings[1].id, FindingId::SingleThreaded);
     assert!(
-        findings[1].sentence.contains("has no CPU for 67 %"),
+        findings[0].sentence.contains("has no CPU for 67 %"),
         "{findings:?}"
     );
 }
