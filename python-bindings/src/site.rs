@@ -62,6 +62,10 @@ pub(crate) struct Site {
     /// How many samples.
     #[pyo3(get)]
     samples: u64,
+    /// The part of weight_ns that was seen there in the middle of a hold. The rest was
+    /// told by the line at which the thread let go of the GIL or got it.
+    #[pyo3(get)]
+    seen_ns: u64,
 }
 
 impl Site {
@@ -78,6 +82,7 @@ impl Site {
             native,
             weight_ns: site.weight_ns,
             samples: site.samples,
+            seen_ns: site.seen_ns,
         }
     }
 }

@@ -184,6 +184,15 @@ def test_blame_of_sites_adds_up_to_blame_of_threads():
         assert abs(of_sites - thread.caused_ns) <= 0.03 * profile.wall_ns, thread
 
 
+def test_a_site_says_what_of_its_weight_was_seen_in_mid_hold():
+    """A C function that keeps the GIL for long is looked at; a wait never is."""
+    profile = profile_of(usleep, 1.0)
+    sites = blamed(profile)
+    assert all(0 <= site.seen_ns <= site.weight_ns for site in sites)
+    assert sum(site.seen_ns for site in sites) > 0.5 * sum(site.weight_ns for site in sites)
+    assert all(site.seen_ns == 0 for site in profile.sites("wait"))
+
+
 def test_weights_are_in_proportion():
     """Many short holds and few long ones, which together take as long."""
     library = ctypes.PyDLL(None)

@@ -87,8 +87,8 @@ impl Sampled for Blocked {
         &mut self.thread
     }
 
-    fn weight(&mut self) -> (&mut u64, &mut u64) {
-        (&mut self.weight_ns, &mut self.samples)
+    fn sums(&mut self) -> Vec<&mut u64> {
+        vec![&mut self.weight_ns, &mut self.samples]
     }
 
     fn stacks(&mut self) -> Vec<&mut Vec<u32>> {

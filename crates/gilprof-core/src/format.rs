@@ -160,6 +160,10 @@ fn sites(parts: &ProfileParts, threads: &BTreeSet<u64>) -> Result<(), Error> {
         let place = |field| format!("sites[{at}].{field}");
         known(threads, row.thread, || place("thread"), "thread")?;
         small(row.weight_ns, || place("weight_ns"))?;
+        if row.seen_ns > row.weight_ns {
+            let reason = format!("more than its weight_ns {}", row.weight_ns);
+            return Err(Error::invalid(place("seen_ns"), row.seen_ns, reason));
+        }
         stack(parts, &row.stack, || place("stack"))?;
         stack(parts, &row.native, || place("native"))?;
     }

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-/// A row of samples of one thread. What of it is neither weight nor samples tells it
-/// from other rows.
+/// A row of samples of one thread. What of it is no sum tells it from other rows.
 pub(crate) trait Sampled: Ord + Sized {
     /// The thread's id.
     fn thread(&mut self) -> &mut u64;
 
-    /// Its time in ns and how many samples that is.
-    fn weight(&mut self) -> (&mut u64, &mut u64);
+    /// What is added up of equal rows, its weight first.
+    fn sums(&mut self) -> Vec<&mut u64>;
 
     /// Its lists of frames.
     fn stacks(&mut self) -> Vec<&mut Vec<u32>>;
@@ -30,9 +29,9 @@ pub(crate) trait Sampled: Ord + Sized {
     }
 }
 
-/// Rows, each once, with their weights and samples added up.
+/// Rows, each once, with their sums.
 #[derive(Debug)]
-pub(crate) struct Sums<R>(BTreeMap<R, (u64, u64)>);
+pub(crate) struct Sums<R>(BTreeMap<R, Vec<u64>>);
 
 impl<R: Sampled> Sums<R> {
     pub(crate) fn new() -> Self {
@@ -42,39 +41,36 @@ impl<R: Sampled> Sums<R> {
     /// Adds a row to what is there of the same.
     pub(crate) fn add(&mut self, row: R) {
         let (row, added) = parted(row);
-        let (weight_ns, samples) = self.0.entry(row).or_default();
-        *weight_ns = weight_ns.saturating_add(added.0);
-        *samples = samples.saturating_add(added.1);
+        let sums = self.0.entry(row).or_insert_with(|| vec![0; added.len()]);
+        let pairs = sums.iter_mut().zip(added);
+        pairs.for_each(|(sum, more)| *sum = sum.saturating_add(more));
     }
 
     /// Takes a row away from what is there of the same.
     pub(crate) fn subtract(&mut self, row: R) {
         let (row, taken) = parted(row);
-        if let Some((weight_ns, samples)) = self.0.get_mut(&row) {
-            *weight_ns = weight_ns.saturating_sub(taken.0);
-            *samples = samples.saturating_sub(taken.1);
+        if let Some(sums) = self.0.get_mut(&row) {
+            let pairs = sums.iter_mut().zip(taken);
+            pairs.for_each(|(sum, less)| *sum = sum.saturating_sub(less));
         }
     }
 
     /// The rows that have a weight, in their order.
     pub(crate) fn into_rows(self) -> impl Iterator<Item = R> {
-        let sums = self
-            .0
-            .into_iter()
-            .filter(|(_, (weight_ns, _))| *weight_ns > 0);
-        sums.map(|(mut row, sum)| {
-            let (weight_ns, samples) = row.weight();
-            (*weight_ns, *samples) = sum;
+        let weighted = |sums: &Vec<u64>| sums.first().is_some_and(|&weight_ns| weight_ns > 0);
+        let rows = self.0.into_iter().filter(move |(_, sums)| weighted(sums));
+        rows.map(|(mut row, sums)| {
+            let places = row.sums().into_iter().zip(sums);
+            places.for_each(|(place, sum)| *place = sum);
             row
         })
     }
 }
 
-/// A row without its weight and samples, and these.
-fn parted<R: Sampled>(mut row: R) -> (R, (u64, u64)) {
-    let (weight_ns, samples) = row.weight();
-    let taken = (std::mem::take(weight_ns), std::mem::take(samples));
-    (row, taken)
+/// A row without its sums, and these.
+fn parted<R: Sampled>(mut row: R) -> (R, Vec<u64>) {
+    let sums = row.sums().into_iter().map(std::mem::take).collect();
+    (row, sums)
 }
 
 /// The stack where the frame of each index has another now. One with a frame that is

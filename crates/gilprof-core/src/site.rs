@@ -107,6 +107,11 @@ pub struct Site {
     pub weight_ns: u64,
     /// How many samples; not how many holds or waits.
     pub samples: u64,
+    /// The part of `weight_ns` in ns that looks in the middle of holds told: of those
+    /// holds, and of others that ended at the same line. The rest was told by the line
+    /// at which the thread let go of the GIL or got it.
+    #[serde(default)]
+    pub seen_ns: u64,
 }
 
 impl Sampled for Site {
@@ -114,8 +119,8 @@ impl Sampled for Site {
         &mut self.thread
     }
 
-    fn weight(&mut self) -> (&mut u64, &mut u64) {
-        (&mut self.weight_ns, &mut self.samples)
+    fn sums(&mut self) -> Vec<&mut u64> {
+        vec![&mut self.weight_ns, &mut self.samples, &mut self.seen_ns]
     }
 
     fn stacks(&mut self) -> Vec<&mut Vec<u32>> {

@@ -43,6 +43,7 @@ fn sites() -> impl Strategy<Value = Vec<Site>> {
         native,
         weight_ns,
         samples,
+        seen_ns: weight_ns / samples,
     });
     vec(site, 0..30)
 }

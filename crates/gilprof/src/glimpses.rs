@@ -13,12 +13,30 @@ const OF_AN_END: usize = 64;
 /// What was in a hold of this length is not told by its end.
 const LONG_NS: u64 = 1_000_000;
 
+/// Where a part of a hold was.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Place {
+    pub(crate) frames: Vec<RawFrame>,
+    /// Whether a look in mid-hold told it, and not the stack of the release.
+    pub(crate) seen: bool,
+}
+
+impl Place {
+    /// Where the GIL changed hands.
+    pub(crate) fn of(stack: &RawStack) -> Self {
+        Place {
+            frames: stack.frames.clone(),
+            seen: false,
+        }
+    }
+}
+
 /// What was seen of holds, by thread and by when they began; and of all holds that
 /// were over, by the stack of their release.
 #[derive(Debug, Default)]
 pub(crate) struct Glimpses {
     holds: HashMap<(u32, u64), Hold>,
-    ends: HashMap<Vec<RawFrame>, HashMap<Vec<RawFrame>, Weights>>,
+    ends: HashMap<Vec<RawFrame>, HashMap<Place, Weights>>,
 }
 
 /// The middle of one hold.
@@ -40,8 +58,8 @@ pub(crate) struct Weights {
     pub(crate) spent_ns: u64,
 }
 
-/// A stack, and its part of a hold.
-pub(crate) type Part = (Vec<RawFrame>, Weights);
+/// A place, and its part of a hold.
+pub(crate) type Part = (Place, Weights);
 
 impl Glimpses {
     pub(crate) fn keep(&mut self, held: Held, frames: Option<Vec<RawFrame>>, spent_ns: u64) {
@@ -64,7 +82,7 @@ impl Glimpses {
             None if stack.weights.held_ns >= LONG_NS => self.seen_of_others(&stack.frames),
             None => Vec::new(),
         };
-        parts.push((stack.frames.clone(), Weights::default()));
+        parts.push((Place::of(stack), Weights::default()));
         parts
     }
 
@@ -72,7 +90,8 @@ impl Glimpses {
         let root = stack.frames.last();
         let seen = hold.seen.into_iter().map(|(frames, part)| {
             let whole = frames.filter(|frames| is_whole(frames, root));
-            (whole.unwrap_or_else(|| stack.frames.clone()), part)
+            let seen = whole.map(|frames| Place { frames, seen: true });
+            (seen.unwrap_or_else(|| Place::of(stack)), part)
         });
         let parts: Vec<Part> = seen.collect();
         self.remember(&stack.frames, &parts);
@@ -84,16 +103,16 @@ impl Glimpses {
             return;
         }
         let seen = self.ends.entry(end.to_vec()).or_default();
-        for (frames, part) in parts {
-            if seen.len() < OF_AN_END || seen.contains_key(frames) {
-                add(seen, frames.clone(), *part);
+        for (place, part) in parts {
+            if seen.len() < OF_AN_END || seen.contains_key(place) {
+                add(seen, place.clone(), *part);
             }
         }
     }
 
     fn seen_of_others(&self, end: &[RawFrame]) -> Vec<Part> {
         let seen = self.ends.get(end).into_iter().flatten();
-        seen.map(|(frames, part)| (frames.clone(), *part)).collect()
+        seen.map(|(place, part)| (place.clone(), *part)).collect()
     }
 
     /// Not every hold that was looked at ends with a stack. `present` goes on.
@@ -139,14 +158,14 @@ pub(crate) fn share<T, P: Copy>(
         .map(|(_, part)| u128::from(part_of(*part)))
         .sum();
     let (mut passed, mut given) = (0_u128, 0_u64);
-    for (at, (frames, part)) in parts.iter().enumerate() {
+    for (at, (place, part)) in parts.iter().enumerate() {
         passed += u128::from(part_of(*part));
         let due = match at + 1 == parts.len() {
             true => weight_ns,
             false => (u128::from(weight_ns) * passed / whole.max(1)) as u64,
         };
         if due > given {
-            each(frames, due - given);
+            each(place, due - given);
         }
         given = due;
     }
@@ -163,6 +182,13 @@ mod tests {
     fn frames(codes: &[u32]) -> Vec<RawFrame> {
         let frame = |&code| RawFrame { code, offset: 0 };
         codes.iter().map(frame).collect()
+    }
+
+    fn seen(codes: &[u32]) -> Place {
+        Place {
+            frames: frames(codes),
+            seen: true,
+        }
     }
 
     /// Of a hold with one waiter.
@@ -199,7 +225,7 @@ mod tests {
         glimpses.keep(held(100), Some(frames(&[1, 9])), 10);
         assert_eq!(
             glimpses.parts(&release(200)),
-            [(frames(&[5, 9]), Weights::default())]
+            [(Place::of(&release(200)), Weights::default())]
         );
     }
 
@@ -214,11 +240,11 @@ mod tests {
         glimpses.keep(held(100), Some(frames(&[1, 2])), 20);
         let mut parts = glimpses.parts(&release(100));
         parts.sort_by_key(|(_, part)| Reverse(part.spent_ns));
-        let released = frames(&[5, 9]);
+        let released = Place::of(&release(100));
         assert_eq!(
             parts,
             [
-                (frames(&[1, 9]), weights(30)),
+                (seen(&[1, 9]), weights(30)),
                 (released.clone(), weights(20)),
                 (released.clone(), weights(10)),
                 (released, Weights::default()),
@@ -233,7 +259,7 @@ mod tests {
         let mut last = release(100);
         last.frames.clear();
         let parts = glimpses.parts(&last);
-        assert_eq!(parts[0], (frames(&[1, 9]), weights(10)));
+        assert_eq!(parts[0], (seen(&[1, 9]), weights(10)));
     }
 
     #[test]
@@ -244,7 +270,7 @@ mod tests {
         let mut unseen = release(200);
         assert_eq!(glimpses.parts(&unseen).len(), 1);
         unseen.weights.held_ns = LONG_NS;
-        assert_eq!(glimpses.parts(&unseen)[0], (frames(&[1, 9]), weights(10)));
+        assert_eq!(glimpses.parts(&unseen)[0], (seen(&[1, 9]), weights(10)));
         unseen.frames = frames(&[6, 9]);
         assert_eq!(glimpses.parts(&unseen).len(), 1);
     }
@@ -265,8 +291,8 @@ mod tests {
                 &parts,
                 1_000,
                 |part| part.waiting_ns,
-                |stack, part_ns| {
-                    sum += part_ns * u64::from(*stack == frames(&[code, 9]));
+                |place, part_ns| {
+                    sum += part_ns * u64::from(*place == seen(&[code, 9]));
                 },
             );
             sum
@@ -288,7 +314,7 @@ mod tests {
 
     #[test]
     fn what_is_shared_adds_up() {
-        let parts: Vec<Part> = [3, 0, 7, 11].map(|part| (Vec::new(), weights(part))).into();
+        let parts: Vec<Part> = [3, 0, 7, 11].map(|part| (seen(&[]), weights(part))).into();
         for weight_ns in [0, 1, 20, 1_000_003] {
             let mut sum = 0;
             share(

@@ -9,7 +9,7 @@ use gilprof_region::{Moment, RawFrame, RawStack, Region, StackCursor};
 
 use crate::codes::Codes;
 use crate::culprit::Culprit;
-use crate::glimpses::{Glimpses, share};
+use crate::glimpses::{Glimpses, Place, share};
 use crate::natives::Natives;
 use crate::table::Table;
 
@@ -19,8 +19,32 @@ const DIFFERENT: usize = 4_096;
 
 /// A stack, and what its weight means.
 type Key = (SiteKind, Vec<RawFrame>);
-/// Nanoseconds and samples.
-type Sum = (u64, u64);
+
+/// What a stack's samples add up to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sum {
+    pub(crate) weight_ns: u64,
+    pub(crate) samples: u64,
+    /// The part of the weight that looks in mid-hold told.
+    pub(crate) seen_ns: u64,
+}
+
+impl Sum {
+    /// One sample.
+    fn sample(weight_ns: u64, seen: bool) -> Self {
+        Sum {
+            weight_ns,
+            samples: 1,
+            seen_ns: if seen { weight_ns } else { 0 },
+        }
+    }
+
+    fn absorb(&mut self, other: Self) {
+        self.weight_ns = self.weight_ns.saturating_add(other.weight_ns);
+        self.samples = self.samples.saturating_add(other.samples);
+        self.seen_ns = self.seen_ns.saturating_add(other.seen_ns);
+    }
+}
 
 /// What the stacks of one recording add up to.
 #[derive(Debug, Default)]
@@ -72,13 +96,16 @@ impl Stacks {
         let parts = self.glimpses.parts(&stack);
         let weights = stack.weights;
         let sums = self.sums.entry(row).or_default();
-        let mut add = |kind, frames: &[RawFrame], ns| add(sums, (kind, frames.to_vec()), (ns, 1));
+        let mut add = |kind, place: &Place, ns| {
+            let sum = Sum::sample(ns, place.seen);
+            add(sums, (kind, place.frames.clone()), sum);
+        };
         share(
             &parts,
             weights.waiting_ns,
             |part| part.waiting_ns,
-            |frames, ns| {
-                add(waiting, frames, ns);
+            |place, ns| {
+                add(waiting, place, ns);
             },
         );
         // Shorter holds before the last one were where they were released.
@@ -87,12 +114,12 @@ impl Stacks {
             &parts,
             last_ns,
             |part| part.spent_ns,
-            |frames, ns| {
-                add(spent, frames, ns);
+            |place, ns| {
+                add(spent, place, ns);
             },
         );
         if weights.spent_ns > last_ns {
-            add(spent, &stack.frames, weights.spent_ns - last_ns);
+            add(spent, &Place::of(&stack), weights.spent_ns - last_ns);
         }
     }
 
@@ -182,7 +209,8 @@ impl Stacks {
                     (SiteKind::Hold, weights.spent_ns),
                 ];
                 for (kind, weight_ns) in kinds.into_iter().filter(|(_, weight_ns)| *weight_ns > 0) {
-                    table.push(natives, kind, held.thread, stack, (weight_ns, 1));
+                    let sum = Sum::sample(weight_ns, !stack.is_empty());
+                    table.push(natives, kind, held.thread, stack, sum);
                 }
             }
         }
@@ -190,12 +218,10 @@ impl Stacks {
     }
 }
 
-fn add(sums: &mut HashMap<Key, Sum>, key: Key, (weight_ns, samples): Sum) {
+fn add(sums: &mut HashMap<Key, Sum>, key: Key, sum: Sum) {
     let key = match sums.len() < DIFFERENT || sums.contains_key(&key) {
         true => key,
         false => (key.0, Vec::new()),
     };
-    let sum = sums.entry(key).or_default();
-    sum.0 = sum.0.saturating_add(weight_ns);
-    sum.1 = sum.1.saturating_add(samples);
+    sums.entry(key).or_default().absorb(sum);
 }

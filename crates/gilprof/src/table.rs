@@ -9,6 +9,7 @@ use gilprof_region::RawFrame;
 use crate::codes::Codes;
 use crate::glimpses::share;
 use crate::natives::Natives;
+use crate::stacks::Sum;
 
 /// Sampled rows in the making, with the frames that they use.
 pub(crate) struct Table<'r> {
@@ -32,7 +33,7 @@ impl<'r> Table<'r> {
         }
     }
 
-    /// Adds a site with its time in ns and its samples. Those of holders are shared by
+    /// Adds a site with what its samples add up to. Those of holders are shared by
     /// the native functions that were seen in the same stack.
     pub(crate) fn push(
         &mut self,
@@ -40,30 +41,30 @@ impl<'r> Table<'r> {
         kind: SiteKind,
         thread: u32,
         stack: &[RawFrame],
-        (weight_ns, samples): (u64, u64),
+        sum: Sum,
     ) {
         let of_holder = matches!(kind, SiteKind::Blame | SiteKind::Hold);
         let seen = natives.of(stack).filter(|_| of_holder);
         let unknown = [(Vec::new(), 1)];
         let seen = seen.unwrap_or(&unknown);
         let stack = self.stack(stack);
-        let mut sums = vec![(0, 0); seen.len()];
         let parts: Vec<(usize, u64)> = (0..).zip(seen.iter().map(|(_, count)| *count)).collect();
-        share(&parts, weight_ns, |part| part, |&at, ns| sums[at].0 = ns);
-        share(
-            &parts,
-            samples,
-            |part| part,
-            |&at, count| sums[at].1 = count,
-        );
-        for ((native, _), (weight_ns, samples)) in seen.iter().zip(sums) {
+        let shared = |whole| {
+            let mut shares = vec![0; parts.len()];
+            share(&parts, whole, |part| part, |&at, part| shares[at] = part);
+            shares
+        };
+        let weights = shared(sum.weight_ns);
+        let (samples, seen_in_hold) = (shared(sum.samples), shared(sum.seen_ns));
+        for (at, (native, _)) in seen.iter().enumerate() {
             let site = Site {
                 kind,
                 thread: thread.into(),
                 stack: stack.clone(),
                 native: self.functions(native),
-                weight_ns,
-                samples,
+                weight_ns: weights[at],
+                samples: samples[at],
+                seen_ns: seen_in_hold[at],
             };
             self.sites.push(site);
         }

@@ -207,6 +207,17 @@ mod tests {
     }
 
     #[test]
+    fn what_was_seen_of_a_site_is_added_up_too() {
+        let seen = |weight_ns, seen_ns| Site {
+            seen_ns,
+            ..site(SiteKind::Blame, 1, &[0], weight_ns)
+        };
+        let profile = profile(&["a"], vec![seen(3, 3), seen(4, 0), seen(5, 2)]);
+        let site = &profile.sites()[0];
+        assert_eq!((site.weight_ns, site.seen_ns), (12, 5));
+    }
+
+    #[test]
     fn sites_of_nobody_or_without_weight_are_left_out() {
         let nobody = site(SiteKind::Wait, 9, &[0], 3);
         let nothing = site(SiteKind::Wait, 1, &[0], 0);
