@@ -11,6 +11,7 @@ _StrPath = Union[str, "os.PathLike[str]"]
 
 __all__ = [
     "Blame",
+    "Blocked",
     "Distribution",
     "Evidence",
     "Finding",

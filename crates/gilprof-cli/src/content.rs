@@ -26,7 +26,6 @@ pub(crate) fn document(profile: &Profile) -> Document {
     let sections = [
         Some(verdict),
         verdict::further(profile),
-        what_if::what_if(profile, &profile.verdict()),
         threads::threads(profile, &labels),
         on_cpu::on_cpu(profile, &labels),
         latencies::latencies(profile, &labels),
@@ -34,6 +33,7 @@ pub(crate) fn document(profile: &Profile) -> Document {
         blame::blame(profile, &labels),
         sites::sites(profile, &labels),
         holds::holds(profile, &labels),
+        what_if::what_if(profile, &profile.verdict()),
         Some(honesty::honesty(profile)),
     ];
     Document {

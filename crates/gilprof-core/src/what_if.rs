@@ -127,8 +127,8 @@ impl Profile {
         rows.into_iter().flatten().collect()
     }
 
-    /// How much faster it could be without a GIL, with the threads that it has, on CPUs
-    /// of its own.
+    /// How much faster it could be without a GIL, with the threads that it has, on so
+    /// many CPUs.
     ///
     /// While `k` threads wanted the GIL, one of them ran; without it all `k` do, as far
     /// as there are CPUs for the part of their holds that needs one. No thread gets
@@ -145,7 +145,7 @@ impl Profile {
     }
 
     /// How much faster it could be as so many processes, each with a GIL of its own and
-    /// an equal part of the work, on CPUs of its own. Other than without a GIL, what one
+    /// an equal part of the work, on so many CPUs. Other than without a GIL, what one
     /// thread did is divided too.
     pub fn as_processes(&self, processes: u32, cpus: u32) -> WhatIf {
         let count = counted(processes, "process", "processes");

@@ -121,6 +121,7 @@ fn site(kind: SiteKind, thread: u64, frame: u32, weight_ms: u64) -> Site {
         native: Vec::new(),
         weight_ns: weight_ms * MS,
         samples: weight_ms,
+        ..Site::default()
     }
 }
 

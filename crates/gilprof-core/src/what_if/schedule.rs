@@ -10,9 +10,9 @@ pub(super) struct Schedule {
     /// How long it took.
     pub(super) wall: f64,
     gils: Vec<Wanted>,
-    /// The part of the holding that was on a CPU, in 0.0..=1.0.
-    on_cpu: f64,
-    /// Time on a CPU of all threads.
+    /// The part of the holding that needs a CPU, in 0.0..=1.0: it ran or was ready to.
+    running: f64,
+    /// Time in which threads needed a CPU, summed over them.
     cpu: f64,
     /// The most of one thread that is its own work, and cannot be done by others.
     busiest: f64,
@@ -36,13 +36,13 @@ impl Schedule {
             return Err("no GIL was seen".into());
         }
         let threads = profile.threads().iter();
-        let (mut on, mut split, mut away) = (0.0, 0.0, 0.0);
+        let (mut running, mut split, mut away) = (0.0, 0.0, 0.0);
         let mut busiest: f64 = 0.0;
         for thread in threads {
             let part = |ns: Option<u64>| ns.unwrap_or(0) as f64;
-            let cpu = part(thread.holding_cpu_ns);
-            on += cpu;
-            split += cpu + part(thread.holding_preempted_ns) + part(thread.holding_blocked_ns);
+            let ready = part(thread.holding_cpu_ns) + part(thread.holding_preempted_ns);
+            running += ready;
+            split += ready + part(thread.holding_blocked_ns);
             away += part(thread.detached_cpu_ns);
             // A row of many threads is the work of many.
             if thread.members <= 1 {
@@ -51,12 +51,12 @@ impl Schedule {
             }
         }
         // Where nothing is known of it, all holding is taken to need a CPU.
-        let on_cpu = if split > 0.0 { on / split } else { 1.0 };
+        let running = if split > 0.0 { running / split } else { 1.0 };
         Ok(Self {
             wall,
             gils,
-            on_cpu,
-            cpu: profile.holding_ns() as f64 * on_cpu + away,
+            running,
+            cpu: profile.holding_ns() as f64 * running + away,
             busiest,
         })
     }
@@ -72,12 +72,12 @@ impl Schedule {
         self.least(cpus, |_| processes.into()).min(self.wall)
     }
 
-    /// The least time, where so many run at a time as `running` says of those that
+    /// The least time, where so many work at a time as `working` says of those that
     /// want a GIL.
-    fn least(&self, cpus: u32, running: impl Fn(f64) -> f64) -> f64 {
+    fn least(&self, cpus: u32, working: impl Fn(f64) -> f64) -> f64 {
         let cpus = f64::from(cpus);
-        // A part of a hold that is on a CPU needs one; a blocked one does not.
-        let share = |wanting: f64| (1.0 / running(wanting)).max(self.on_cpu / cpus);
+        // A hold that is blocked needs no CPU.
+        let share = |wanting: f64| (1.0 / working(wanting)).max(self.running / cpus);
         let gils = self.gils.iter().map(|gil| {
             let held = gil.held.iter().map(|&(wanting, ns)| ns * share(wanting));
             gil.idle + held.sum::<f64>()

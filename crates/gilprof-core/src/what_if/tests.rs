@@ -116,6 +116,18 @@ fn a_hold_that_sleeps_needs_no_cpu() {
 }
 
 #[test]
+fn a_hold_that_is_ready_to_run_needs_a_cpu() {
+    let mut starved = parts(&[0, 1_000], &[500, 500]);
+    for thread in &mut starved.threads {
+        thread.holding_cpu_ns = Some(100 * MS);
+        thread.holding_preempted_ns = Some(400 * MS);
+        thread.holding_blocked_ns = Some(0);
+    }
+    assert!(near(without_gil(&starved, 1), 1.0));
+    assert!(near(without_gil(&starved, 2), 2.0));
+}
+
+#[test]
 fn native_code_that_runs_in_parallel_needs_its_cpus_too() {
     let mut native = parts(&[0, 1_000], &[500, 500]);
     native.threads.push(Thread {
