@@ -3,28 +3,21 @@
 
 use super::finding::{Confidence, Evidence, Finding, FindingId};
 use super::gauge::{Gauge, ratio};
-use super::shares::{Holder, Shares, is_blocking_known, is_gc};
+use super::place::is_named;
+use super::shares::{Holder, Shares, is_gc};
 use super::words::{duration, name, percent};
 use crate::blocked::Blocked;
+use crate::frame::Frame;
 use crate::site::SiteKind;
 use crate::state::State;
 
 /// Others' waiting as a part of the time, and of all waiting: less is not worth a change
 /// of the program.
 const WORTH: f64 = 0.10;
-/// The newest Python whose interpreters ask each other in vain: 3.13 was not checked.
-const DEAF_UNTIL: u32 = 12;
-/// Of the samples of a hold that is native, at least so many are in a native function.
-const NATIVE: f64 = 0.2;
-/// So few samples do not tell that there was no native function.
-const ENOUGH_SAMPLES: u64 = 20;
 
 /// A native function keeps the GIL.
 pub(super) fn native_hold(gauge: &Gauge<'_>, shares: &Shares<'_>) -> Option<Finding> {
     let holder = worth(gauge, shares, |holder| holder.long_ns)?;
-    if is_another_interpreter(gauge, shares) {
-        return None;
-    }
     let among = |id| is_among(shares, id, |holder| holder.long_ns);
     let function = gauge.function(gauge.sites(SiteKind::Blame, among));
     let line = gauge.line(gauge.sites(SiteKind::Blame, among));
@@ -161,11 +154,8 @@ pub(super) fn gc(gauge: &Gauge<'_>, shares: &Shares<'_>) -> Option<Finding> {
 
 /// A thread of another interpreter does not see that it is asked for the GIL.
 pub(super) fn starved_interpreter(gauge: &Gauge<'_>, shares: &Shares<'_>) -> Option<Finding> {
-    let holder = worth(gauge, shares, |holder| holder.long_ns)?;
-    if !is_another_interpreter(gauge, shares) {
-        return None;
-    }
-    let among = |id| is_among(shares, id, |holder| holder.long_ns);
+    let holder = worth(gauge, shares, |holder| holder.deaf_ns)?;
+    let among = |id| is_among(shares, id, |holder| holder.deaf_ns);
     let victim = gauge.blame().filter(|row| row.holder == holder.thread.id);
     let victim = victim.max_by_key(|row| row.waiting_ns)?;
     let waiter = gauge.profile.thread(victim.waiter).map(name)?;
@@ -194,7 +184,7 @@ pub(super) fn starved_interpreter(gauge: &Gauge<'_>, shares: &Shares<'_>) -> Opt
             "run both in one interpreter (mod_wsgi: WSGIApplicationGroup %{GLOBAL}), in \
              processes of their own, or give each a GIL of its own (3.12+)",
         )),
-        cost_ns: shares.long_ns,
+        cost_ns: shares.deaf_ns,
     })
 }
 
@@ -234,39 +224,15 @@ fn blocked_call<'p>(gauge: &Gauge<'p>, passes: impl Fn(u64) -> bool) -> Option<&
     own.max_by_key(|row| row.weight_ns)
 }
 
-/// The system call, and the function of a library that made it.
+/// The system call, and the function of the library that made it, by its outermost name.
 fn called(gauge: &Gauge<'_>, row: &Blocked) -> String {
-    let mut native = gauge.profile.frames_at(&row.native);
-    let function = native.find(|frame| !frame.function.is_empty() && frame.function != row.call);
-    match function {
+    let frames: Vec<&Frame> = gauge.profile.frames_at(&row.native).collect();
+    let library = frames
+        .iter()
+        .take_while(|frame| frame.file == frames[0].file);
+    let named = library.filter(|frame| is_named(frame)).last();
+    match named.filter(|frame| frame.function != row.call) {
         Some(frame) => format!("{} ({})", frame.function, row.call),
         None => row.call.clone(),
     }
-}
-
-/// Long holds in which no native function ran, on a Python whose interpreters do not
-/// hear each other: Python code of the same interpreter would have let go.
-fn is_another_interpreter(gauge: &Gauge<'_>, shares: &Shares<'_>) -> bool {
-    let among = |id| is_among(shares, id, |holder| holder.long_ns);
-    let sites = || gauge.sites(SiteKind::Blame, among);
-    let samples: u64 = sites().map(|site| site.samples).sum();
-    let all_ns: u64 = sites().map(|site| site.weight_ns).sum();
-    let native = sites().filter(|site| !site.native.is_empty());
-    let native_ns: u64 = native.map(|site| site.weight_ns).sum();
-    // That some site has one shows that they were read.
-    let all = gauge.profile.sites().iter();
-    let known = gauge.profile.native_missing().is_none()
-        && all.into_iter().any(|site| !site.native.is_empty());
-    known
-        && is_deaf(gauge.profile.python())
-        && samples >= ENOUGH_SAMPLES
-        && ratio(native_ns, all_ns) < NATIVE
-        && (!is_blocking_known(gauge) || blocked_call(gauge, among).is_none())
-}
-
-fn is_deaf(python: &str) -> bool {
-    let minor = python
-        .strip_prefix("3.")
-        .and_then(|rest| rest.split('.').next());
-    minor.is_some_and(|minor| minor.parse().is_ok_and(|minor: u32| minor <= DEAF_UNTIL))
 }

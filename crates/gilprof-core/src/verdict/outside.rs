@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::finding::{Confidence, Evidence, Finding, FindingId};
 use super::gauge::{Gauge, part_of, ratio};
-use super::place::Heaviest;
+use super::place::{Heaviest, is_named};
 use super::queue::QUEUE;
 use super::shares::{Shares, is_blocking_known};
 use super::words::{duration, percent};
@@ -316,7 +316,9 @@ fn library<'p>(gauge: &Gauge<'p>, lock: &Lock<'p>) -> Option<&'p Frame> {
     let mut native = gauge.profile.frames_at(&row.native);
     native.find(|frame| {
         let own = ["libc", "libpthread", "ld-", "libpython", "python", "[vdso]"];
-        !frame.file.is_empty() && !own.iter().any(|name| frame.file.starts_with(name))
+        is_named(frame)
+            && !frame.file.is_empty()
+            && !own.iter().any(|name| frame.file.starts_with(name))
     })
 }
 

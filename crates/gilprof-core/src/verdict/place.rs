@@ -62,6 +62,11 @@ const PASSING_ON: [&str; 22] = [
     "type_call",
 ];
 
+/// Whether the native function is known by its name.
+pub(super) fn is_named(frame: &Frame) -> bool {
+    !frame.function.is_empty() && !frame.function.starts_with('(')
+}
+
 impl<'p> Gauge<'p> {
     /// The sites of a kind whose thread is one of this GIL's and passes.
     pub(super) fn sites(
@@ -91,7 +96,7 @@ impl<'p> Gauge<'p> {
         let frames: Vec<&Frame> = self.profile.frames_at(native).collect();
         let named = frames.iter().rev().find(|frame| {
             let function = frame.function.as_str();
-            !function.is_empty() && !PASSING_ON.iter().any(|name| function.starts_with(name))
+            is_named(frame) && !PASSING_ON.iter().any(|name| function.starts_with(name))
         });
         named.or(frames.first()).copied()
     }

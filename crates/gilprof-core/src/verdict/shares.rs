@@ -14,11 +14,23 @@ use crate::thread::Thread;
 const LONG: f64 = 2.0;
 /// The same for the worst holds of all, which are the tail of a distribution.
 const LONG_AT_WORST: f64 = 4.0;
+/// The same where it is to be told from nothing but a busy machine, with no native
+/// function to name.
+const LONG_AND_DEAF: f64 = 8.0;
+/// Of the samples of long holds that are native, at least so many are in a native
+/// function; of Python code up to about a half are, in small helpers.
+const NATIVE: f64 = 0.65;
+/// So few samples do not tell that there was no native function.
+const ENOUGH_SAMPLES: u64 = 20;
+/// The newest Python whose interpreters ask each other in vain; 3.13 was not seen to.
+const DEAF_UNTIL: u32 = 12;
 /// A thread is blocked while it holds, if it is for most of the holding: a single
 /// reading over a long hold may take some preemption for it.
 const BLOCKED: f64 = 0.5;
 /// A thread whose holding is mostly long causes what it causes by that.
 const MOSTLY_LONG: f64 = 0.6;
+/// A machine that is busier than this tells nothing of lengths.
+const LEAST_RAN: f64 = 0.2;
 /// Fewer worst holds than this tell no habit.
 const HABIT: usize = 8;
 /// A collection that is this much of what a thread caused is worth a name.
@@ -34,6 +46,8 @@ pub(super) struct Holder<'p> {
     pub(super) gc_ns: u64,
     /// In other long holds.
     pub(super) long_ns: u64,
+    /// In long holds that were not native: the request for the GIL was not seen.
+    pub(super) deaf_ns: u64,
     /// In holds that ended when they were asked to.
     pub(super) plain_ns: u64,
 }
@@ -42,10 +56,10 @@ pub(super) struct Holder<'p> {
 #[derive(Debug)]
 pub(super) struct Shares<'p> {
     pub(super) holders: Vec<Holder<'p>>,
-    /// Where several interpreters share the GIL, long holds are of the other one.
     pub(super) blocked_ns: u64,
     pub(super) gc_ns: u64,
     pub(super) long_ns: u64,
+    pub(super) deaf_ns: u64,
     pub(super) plain_ns: u64,
     /// Nobody held the GIL.
     pub(super) handoff_ns: u64,
@@ -63,6 +77,7 @@ impl<'p> Shares<'p> {
             blocked_ns: sum(|holder| holder.blocked_ns),
             gc_ns: sum(|holder| holder.gc_ns),
             long_ns: sum(|holder| holder.long_ns),
+            deaf_ns: sum(|holder| holder.deaf_ns),
             plain_ns: sum(|holder| holder.plain_ns),
             handoff_ns: gauge.gil.handoff_ns,
             holders,
@@ -87,14 +102,22 @@ fn divide<'p>(gauge: &Gauge<'p>, thread: &'p Thread) -> Holder<'p> {
     let blocked_ns = part_of(caused_ns, blocked(gauge, thread));
     let rest_ns = caused_ns - blocked_ns;
     let gc_ns = part_of(rest_ns, collecting(gauge, thread));
-    let long_ns = long(gauge, thread).saturating_sub(blocked_ns + gc_ns);
-    let long_ns = long_ns.min(rest_ns - gc_ns);
+    let left = |long_ns: u64| {
+        let others_ns = blocked_ns + gc_ns;
+        long_ns.saturating_sub(others_ns).min(caused_ns - others_ns)
+    };
+    let (long_ns, deaf_ns) = match is_python(gauge, thread) {
+        false => (left(long(gauge, thread, LONG, LONG_AT_WORST)), 0),
+        true if !is_deaf(gauge) => (0, 0),
+        true => (0, left(long(gauge, thread, LONG_AND_DEAF, LONG_AND_DEAF))),
+    };
     Holder {
         thread,
         blocked_ns,
         gc_ns,
         long_ns,
-        plain_ns: rest_ns - gc_ns - long_ns,
+        deaf_ns,
+        plain_ns: rest_ns - gc_ns - long_ns - deaf_ns,
     }
 }
 
@@ -147,12 +170,49 @@ pub(super) fn is_gc(gauge: &Gauge<'_>, site: &Site) -> bool {
     })
 }
 
+/// Whether enough was seen of its holds to say that no native function was long in them.
+fn is_python(gauge: &Gauge<'_>, thread: &Thread) -> bool {
+    let own = || gauge.sites(SiteKind::Blame, |id| id == thread.id);
+    let samples: u64 = own().map(|site| site.samples).sum();
+    let native_ns = weight(own().filter(|site| !site.native.is_empty()));
+    are_natives_known(gauge)
+        && samples >= ENOUGH_SAMPLES
+        && ratio(native_ns, weight(own())) < NATIVE
+}
+
+/// Whether most of what it caused was in one native function.
+fn is_one_function(gauge: &Gauge<'_>, thread: &Thread) -> bool {
+    let own = gauge.sites(SiteKind::Blame, |id| id == thread.id);
+    gauge
+        .function(own)
+        .is_some_and(|found| found.share() >= NATIVE)
+}
+
+/// Whether native functions were read: that some site has one shows it.
+fn are_natives_known(gauge: &Gauge<'_>) -> bool {
+    let mut sites = gauge.profile.sites().iter();
+    gauge.profile.native_missing().is_none() && sites.any(|site| !site.native.is_empty())
+}
+
+/// Whether interpreters of this Python that share a GIL do not see each other's
+/// requests for it.
+fn is_deaf(gauge: &Gauge<'_>) -> bool {
+    let rest = gauge.profile.python().strip_prefix("3.");
+    let minor = rest.and_then(|rest| rest.split('.').next());
+    minor.is_some_and(|minor| minor.parse().is_ok_and(|minor: u32| minor <= DEAF_UNTIL))
+}
+
 /// The waiting it caused in long holds, as far as the profile tells: the best of three
 /// estimates, none of which is high on Python code that lets go.
-fn long(gauge: &Gauge<'_>, thread: &Thread) -> u64 {
-    let on_cpu = ran(thread);
-    let limit_ns = gauge.interval_ns() as f64 * LONG / on_cpu;
-    let worst_ns = gauge.interval_ns() as f64 * LONG_AT_WORST / on_cpu;
+fn long(gauge: &Gauge<'_>, thread: &Thread, long: f64, worst: f64) -> u64 {
+    // Preemption does not come evenly, and makes a few holds much longer: so squared,
+    // unless it is seen that one native function goes on.
+    let stretched = match is_one_function(gauge, thread) {
+        true => ran(thread),
+        false => ran(thread).powi(2),
+    };
+    let unit_ns = gauge.interval_ns() as f64 / stretched;
+    let (limit_ns, worst_ns) = (long * unit_ns, worst * unit_ns);
     let waited_ns = match has_habit(gauge, thread, limit_ns) {
         true => thread.caused_ns,
         false => long_pairs(gauge, thread, limit_ns),
@@ -172,7 +232,7 @@ fn ran(thread: &Thread) -> f64 {
     let preempted_ns = thread.holding_preempted_ns.unwrap_or(0);
     match cpu_ns {
         0 => 1.0,
-        _ => ratio(cpu_ns, cpu_ns.saturating_add(preempted_ns)),
+        _ => ratio(cpu_ns, cpu_ns.saturating_add(preempted_ns)).max(LEAST_RAN),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Work that lacks CPUs, or threads to use them.
 
 use super::finding::{Evidence, Finding, FindingId};
-use super::gauge::{Gauge, ratio};
+use super::gauge::{Gauge, part_of, ratio};
 use super::outside::Outside;
 use super::queue::{QUEUE, SATURATED, queue_cost};
 use super::shares::Shares;
@@ -98,7 +98,11 @@ fn preempted(gauge: &Gauge<'_>) -> Option<Finding> {
             "more CPU for this process: a larger quota, fewer neighbours or fewer busy \
              threads and processes of its own",
         )),
-        cost_ns: lost_ns,
+        // Where others queue for the GIL, it is a part of why they do.
+        cost_ns: match gauge.queue() >= QUEUE {
+            true => part_of(gauge.gil.caused_ns, share),
+            false => lost_ns,
+        },
     })
 }
 

@@ -190,7 +190,8 @@ fn what_the_rules_charge_is_no_more_than_the_waiting() {
         let waiting_ns = parts.gils[0].waiting_ns;
         let profile = Profile::assemble(parts);
         let shares = Shares::of(&Gauge::of(&profile, &profile.gils()[0]));
-        let sum = shares.blocked_ns + shares.gc_ns + shares.long_ns + shares.plain_ns;
+        let holds = shares.blocked_ns + shares.gc_ns + shares.long_ns + shares.deaf_ns;
+        let sum = holds + shares.plain_ns;
         (sum + shares.handoff_ns, waiting_ns)
     };
     let (charged, waiting) = gil_ns(turns());

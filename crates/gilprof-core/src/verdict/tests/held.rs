@@ -225,7 +225,7 @@ fn python_code_that_is_asked_in_vain_is_in_another_interpreter() {
 
 #[test]
 fn newer_interpreters_hear_each_other() {
-    assert_eq!(verdict(deaf("3.13.0")).id, FindingId::NativeHold);
+    assert_eq!(verdict(deaf("3.13.0")).id, FindingId::GilBound);
 }
 
 #[test]
