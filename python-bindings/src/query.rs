@@ -150,7 +150,7 @@ impl Query {
     }
 
     /// A row for each "thread", "holder", "gil" or "state"; or of the code for each
-    /// "site" (a line), "function", "file" or "module".
+    /// "site" (a line), "function", "file", "module" or "native" (the C function).
     #[pyo3(signature = (by, /))]
     fn by(&self, by: &str) -> Result<Self> {
         Ok(Query {

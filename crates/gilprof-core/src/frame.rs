@@ -22,7 +22,25 @@ pub struct Frame {
     pub native: bool,
 }
 
+/// The name of a native function that has none.
+const NAMELESS: &str = "(no symbol)";
+
 impl Frame {
+    /// A native function of a module; its name is that of its symbol, if it has one.
+    pub fn of_native(symbol: Option<String>, module: impl Into<String>) -> Self {
+        Frame {
+            function: symbol.unwrap_or_else(|| NAMELESS.into()),
+            file: module.into(),
+            line: 0,
+            native: true,
+        }
+    }
+
+    /// Whether the name of the function is known: not all native ones have a symbol.
+    pub fn is_named(&self) -> bool {
+        !self.native || self.function != NAMELESS
+    }
+
     /// Where it is: `file:line`, or the file where the line is not known.
     pub fn place(&self) -> String {
         match self.line {

@@ -40,6 +40,7 @@ mod format;
 mod merge;
 mod pattern;
 
+mod native;
 mod query;
 mod verdict;
 mod what_if;

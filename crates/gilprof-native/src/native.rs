@@ -23,8 +23,6 @@ const READ_AGAIN: Duration = Duration::from_secs(1);
 const ADDRESSES: usize = 1 << 16;
 /// The interpreter's loop: what is outside of it was called by other Python code.
 const LOOP: &str = "_PyEval_EvalFrameDefault";
-/// What a function without a symbol is called.
-const NAMELESS: &str = "(no symbol)";
 
 /// The native functions of a process, as far as they were met.
 pub struct Native {
@@ -130,12 +128,7 @@ impl Native {
         let known = self.known(address)?;
         let module = self.module(known)?;
         let symbol = module.symbols.find(address.wrapping_sub(module.bias));
-        let frame = Frame {
-            function: symbol.map_or_else(|| NAMELESS.into(), readable),
-            file: module.name.clone(),
-            line: 0,
-            native: true,
-        };
+        let frame = Frame::of_native(symbol.map(readable), module.name.clone());
         let number = self.number(frame);
         if self.addresses.len() >= ADDRESSES {
             self.addresses.clear();

@@ -24,6 +24,7 @@ pub(crate) fn honesty(profile: &Profile) -> Section {
         ("sums", sums(profile)),
     ];
     facts.extend(stacks(profile).map(|stacks| ("stacks", stacks)));
+    facts.extend(native(profile).map(|reason| ("native functions", reason)));
     facts.extend(timeline(profile).map(|timeline| ("timeline", timeline)));
     let notes = profile.notes().iter();
     facts.extend(notes.map(|note| ("not covered", note.clone())));
@@ -111,6 +112,13 @@ fn stacks(profile: &Profile) -> Option<String> {
             count(lost)
         )),
     }
+}
+
+/// Why native functions are not known, where stacks are.
+fn native(profile: &Profile) -> Option<String> {
+    let reason = profile.native_missing()?;
+    let with_stacks = profile.stacks_missing().is_none();
+    with_stacks.then(|| reason.into())
 }
 
 /// How many single events were kept; `None` where that was not asked for.

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use gilprof::Profile;
-use gilprof::core::{Frame, SiteKind};
+use gilprof::core::{Frame, Site, SiteKind};
 
 use super::document::{Cell, Column, Section, Table};
 use super::labels::{Labels, harmless};
@@ -24,7 +24,8 @@ const COLUMNS: [Column; 5] = [
 
 /// A stack, and what its holds cost, whichever threads they were of.
 #[derive(Default)]
-struct Place {
+struct Place<'p> {
+    sites: Vec<&'p Site>,
     waited_ns: u64,
     threads: BTreeMap<u64, u64>,
 }
@@ -38,6 +39,7 @@ pub(crate) fn sites(profile: &Profile, labels: &Labels) -> Option<Section> {
     let mut rows: Vec<Vec<Cell>> = Vec::new();
     for (stack, place) in shown {
         rows.push(row(stack, place, labels, caused_ns));
+        rows.extend(native(profile, place).map(|native| vec![Cell::Line(native)]));
         rows.extend(callers(stack).map(|callers| vec![Cell::Line(callers)]));
     }
     if !rest.is_empty() {
@@ -54,17 +56,18 @@ pub(crate) fn sites(profile: &Profile, labels: &Labels) -> Option<Section> {
 }
 
 /// The stacks, the most costly first.
-fn places(profile: &Profile) -> Vec<(Vec<&Frame>, Place)> {
-    let mut places: BTreeMap<&[u32], Place> = BTreeMap::new();
+fn places(profile: &Profile) -> Vec<(Vec<&Frame>, Place<'_>)> {
+    let mut places: BTreeMap<&[u32], Place<'_>> = BTreeMap::new();
     let blame = profile.sites_of(SiteKind::Blame);
     for site in blame {
         let place = places.entry(&site.stack).or_default();
+        place.sites.push(site);
         place.waited_ns = place.waited_ns.saturating_add(site.weight_ns);
         let caused_ns = place.threads.entry(site.thread).or_default();
         *caused_ns = caused_ns.saturating_add(site.weight_ns);
     }
     let frame = |&index: &u32| profile.frames().get(index as usize);
-    let mut places: Vec<(Vec<&Frame>, Place)> = places
+    let mut places: Vec<(Vec<&Frame>, Place<'_>)> = places
         .into_iter()
         .map(|(stack, place)| (stack.iter().filter_map(frame).collect(), place))
         .collect();
@@ -72,7 +75,7 @@ fn places(profile: &Profile) -> Vec<(Vec<&Frame>, Place)> {
     places
 }
 
-fn row(stack: &[&Frame], place: &Place, labels: &Labels, caused_ns: u64) -> Vec<Cell> {
+fn row(stack: &[&Frame], place: &Place<'_>, labels: &Labels, caused_ns: u64) -> Vec<Cell> {
     let (function, line) = match stack.first() {
         Some(leaf) => (harmless(&leaf.function), short(leaf, 2)),
         None => (String::from("n/a (stack not known)"), String::new()),
@@ -84,6 +87,17 @@ fn row(stack: &[&Frame], place: &Place, labels: &Labels, caused_ns: u64) -> Vec<
         duration(place.waited_ns).into(),
         percent(place.waited_ns, caused_ns).into(),
     ]
+}
+
+/// The native functions that the line had called.
+fn native(profile: &Profile, place: &Place<'_>) -> Option<String> {
+    let functions = profile.native_functions(&place.sites);
+    let functions = functions.iter().map(|(frame, ns)| {
+        let share = percent(*ns, place.waited_ns);
+        format!("{} {share}", harmless(&frame.to_string()))
+    });
+    let told: Vec<String> = functions.collect();
+    (!told.is_empty()).then(|| format!("  in {}", told.join(", ")))
 }
 
 /// The thread that caused most, and how many others did too.
@@ -116,7 +130,7 @@ fn short(frame: &Frame, parts: usize) -> String {
     harmless(&place[begin..])
 }
 
-fn more(rest: &[(Vec<&Frame>, Place)], caused_ns: u64) -> Vec<Cell> {
+fn more(rest: &[(Vec<&Frame>, Place<'_>)], caused_ns: u64) -> Vec<Cell> {
     let rest_ns = rest.iter().map(|(_, place)| place.waited_ns);
     let rest_ns = rest_ns.fold(0, u64::saturating_add);
     vec![

@@ -74,7 +74,7 @@ fn sums(query: &Query<'_>, slices: &[Slice]) -> Vec<Row> {
                     .for_each(|(&state, key)| add(key, spent(thread, state))),
                 By::Thread | By::Holder => add(thread.thread, spent(thread, query.asked_state())),
                 // Stacks have no history; the question was refused.
-                By::Site | By::Function | By::File | By::Module => {}
+                By::Site | By::Function | By::File | By::Module | By::Native => {}
             }
         }
     }

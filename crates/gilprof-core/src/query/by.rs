@@ -21,7 +21,7 @@ pub enum By {
     /// The states.
     State,
     /// The lines of code: of blame and hold those that held the GIL, of wait those that
-    /// waited, of detached those that came back to it. As for the three below, times
+    /// waited, of detached those that came back to it. As for the four below, times
     /// are weights of samples, and only the innermost function counts.
     Site,
     /// The functions of those lines.
@@ -30,9 +30,12 @@ pub enum By {
     File,
     /// The modules of those lines.
     Module,
+    /// The native functions that the lines of holders had called: of each stack the
+    /// innermost that has a name.
+    Native,
 }
 
-const BY: [(&str, By); 8] = [
+const BY: [(&str, By); 9] = [
     ("thread", By::Thread),
     ("holder", By::Holder),
     ("gil", By::Gil),
@@ -41,11 +44,12 @@ const BY: [(&str, By); 8] = [
     ("function", By::Function),
     ("file", By::File),
     ("module", By::Module),
+    ("native", By::Native),
 ];
 
 impl By {
-    /// The word for it: `thread`, `holder`, `gil`, `state`, `site`, `function`, `file`
-    /// or `module`.
+    /// The word for it: `thread`, `holder`, `gil`, `state`, `site`, `function`, `file`,
+    /// `module` or `native`.
     pub fn as_str(self) -> &'static str {
         BY.iter()
             .find(|(_, by)| *by == self)
@@ -58,7 +62,7 @@ impl By {
     pub(super) fn is_code(self) -> bool {
         matches!(
             self,
-            Self::Site | Self::Function | Self::File | Self::Module
+            Self::Site | Self::Function | Self::File | Self::Module | Self::Native
         )
     }
 }
@@ -77,7 +81,7 @@ impl FromStr for By {
         known.map(|&(_, by)| by).ok_or_else(|| Error::UnknownWord {
             what: "grouping",
             value: word.into(),
-            allowed: "thread, holder, gil, state, site, function, file, module",
+            allowed: "thread, holder, gil, state, site, function, file, module, native",
         })
     }
 }

@@ -38,7 +38,7 @@ pub(super) fn check(query: &Query<'_>) -> Result<(), Error> {
     }
 }
 
-/// A row for each line, function, file, module, thread, GIL or state.
+/// A row for each line, function, file, module, native function, thread, GIL or state.
 pub(super) fn rows(query: &Query<'_>, kind: SiteKind) -> Vec<Row> {
     let gils: BTreeMap<u64, u32> = query.chosen().map(|row| (row.id, row.gil)).collect();
     let mut rows: BTreeMap<(Option<u64>, String), Row> = BTreeMap::new();
@@ -80,6 +80,13 @@ fn naming(query: &Query<'_>, site: &Site, gil: u32, leaf: Option<&Frame>) -> (Op
         By::Function => code(|frame| format!("{} ({})", frame.function, frame.file)),
         By::File => code(|frame| frame.file.clone()),
         By::Module => code(Frame::module),
+        By::Native => {
+            let native = query.profile.native_function(site);
+            (
+                None,
+                native.map_or_else(|| UNKNOWN.into(), Frame::to_string),
+            )
+        }
     }
 }
 

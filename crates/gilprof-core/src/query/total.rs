@@ -17,7 +17,7 @@ pub(super) fn rows(query: &Query<'_>) -> Vec<Row> {
         By::Gil => by_gil(query),
         By::State => by_state(query),
         // Of a state that has no stacks.
-        By::Site | By::Function | By::File | By::Module => Vec::new(),
+        By::Site | By::Function | By::File | By::Module | By::Native => Vec::new(),
     }
 }
 

@@ -98,3 +98,22 @@ fn the_name_of_a_function_cannot_steer_the_terminal() {
     let rows = rows(&Profile::assemble(parts));
     assert_eq!(rows[0][..2], ["a?[31m".into(), "x/?.py:10".into()]);
 }
+
+#[test]
+fn the_native_function_that_a_line_called_is_below_it() {
+    let mut parts = sample::contended().into_parts();
+    parts.frames.push(Frame::of_native(
+        Some("list_sort".into()),
+        "libpython3.12.so.1.0",
+    ));
+    parts.sites = vec![
+        Site {
+            native: vec![4],
+            ..site(1, &[0], 90)
+        },
+        site(1, &[0], 10),
+    ];
+    let rows = rows(&Profile::assemble(parts));
+    let told = Cell::Line("  in list_sort (libpython3.12.so.1.0) 90 %".into());
+    assert_eq!(rows[1], [told]);
+}
