@@ -10,6 +10,9 @@ use gilprof_region::{Present, Region};
 
 use crate::signals::thread_cpu_ns;
 
+/// When the first look comes, in ns since the start of the recording: reading the symbols
+/// of modules takes long, and most short recordings need none.
+const FIRST_NS: u64 = 100_000_000;
 /// How long it is between two looks, in ns, so far as that can be afforded.
 const EVERY_NS: u64 = 20_000_000;
 const SELDOM_NS: u64 = 500_000_000;
@@ -62,11 +65,12 @@ impl Blocks {
     /// Looks at threads, if it is time for that.
     pub(crate) fn look(&mut self, region: &Region, native: &mut Native) {
         let now_ns = region.clock().now_ns();
-        if now_ns < self.due_ns || self.refused.is_some() {
-            return;
-        }
         if !self.looked {
             self.passed_ns = region.recording().started_ns;
+            self.due_ns = self.passed_ns + FIRST_NS;
+        }
+        if now_ns < self.due_ns || self.refused.is_some() {
+            return;
         }
         let began_ns = thread_cpu_ns();
         self.pass(region, native, now_ns, LOOKED_UP);
