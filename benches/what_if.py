@@ -107,6 +107,11 @@ def seconds(work):
     return time.perf_counter() - begin
 
 
+def in_threads(works):
+    """How long it takes threads."""
+    return seconds(lambda: together(works))
+
+
 def in_processes(groups):
     """How long it takes processes, each with a group of threads, once all have begun."""
     context = multiprocessing.get_context("fork")
@@ -143,14 +148,15 @@ def recorded(works):
 
 def line(what, supposed, bound, *measured):
     cells = [f"{value:.2f}" if isinstance(value, float) else value for value in measured]
-    print(f"{what:46} {supposed:26} {bound:7.2f} " + "".join(f"{cell:>13}" for cell in cells), flush=True)
+    told = f"{what:46} {supposed:26} {bound:7.2f} " + "".join(f"{cell:>14}" for cell in cells)
+    print(told.rstrip(), flush=True)
 
 
 def print_program(program, free_threaded):
     profile = recorded(program.works(1))
-    as_threads = lambda: seconds(lambda: together(program.works(1)))
-    one_each = lambda: in_processes([[work] for work in program.works(1)])
-    halves = lambda: in_processes([program.works(0.5)] * 2)
+    as_threads = functools.partial(in_threads, program.works(1))
+    one_each = functools.partial(in_processes, [[work] for work in program.works(1)])
+    halves = functools.partial(in_processes, [program.works(0.5)] * 2)
     cpus = len(os.sched_getaffinity(0))
     without = profile.without_gil(cpus).speed_up
     line(program.what, f"no GIL, {cpus} CPUs", without, ratio(as_threads, one_each), free_threaded)
@@ -159,10 +165,12 @@ def print_program(program, free_threaded):
 
 
 def print_half_hold():
-    both = lambda crunched: [functools.partial(count_and_crunch, 0.5, crunched)] * 2
+    def both(crunched):
+        return [functools.partial(count_and_crunch, 0.5, crunched)] * 2
+
     bound = recorded(both(1)).half_hold("crunch").speed_up
-    timed = lambda crunched: lambda: seconds(lambda: together(both(crunched)))
-    line("two threads count and crunch", "half the hold in crunch", bound, ratio(timed(1), timed(0.5)), "")
+    whole, half = (functools.partial(in_threads, both(crunched)) for crunched in (1, 0.5))
+    line("two threads count and crunch", "half the hold in crunch", bound, ratio(whole, half), "")
 
 
 def convoy():
@@ -218,7 +226,7 @@ def free_threaded_ratios(python):
 
 def main(arguments):
     if arguments == ["--time"]:
-        taken = {one.what: seconds(lambda: together(one.works(1))) for one in PROGRAMS}
+        taken = {one.what: in_threads(one.works(1)) for one in PROGRAMS}
         print(json.dumps(taken))
         return
     from run import machine
@@ -226,8 +234,8 @@ def main(arguments):
     python = arguments[0] if arguments else None
     gained = free_threaded_ratios(python)
     print(machine())
-    print(f"times as fast; measured: median of {ROUNDS} rounds in turns; free-threaded: {python or 'n/a (none given)'}\n")
-    print(f"{'program':46} {'if':26} {'at most':>7} {'measured':>13}{'free-threaded':>13}")
+    print(f"times as fast, median of {ROUNDS} rounds in turns; free-threaded: {python or 'n/a (none given)'}\n")
+    print(f"{'program':46} {'if':26} {'at most':>7} {'measured':>14}{'free-threaded':>14}")
     for program in PROGRAMS:
         print_program(program, gained.get(program.what, "n/a"))
     print_half_hold()

@@ -24,10 +24,13 @@ def alone():
 
 
 def test_two_threads_that_queue_could_run_at_once_on_two_cpus(spinning):
-    # While one waits for the other, two CPUs would halve what that takes.
-    halved = 1 - spinning.caused_ns / spinning.wall_ns / 2
+    # While one waits for the other, two CPUs would halve what that takes; but where one
+    # has got more of the GIL, the rest of it is its own.
+    contended = sum(spinning.gils[0].held_by_waiters_ns[1:])
+    halved = spinning.wall_ns - contended / 2
+    busiest = max(thread.holding_ns for thread in spinning.threads)
     bound = spinning.without_gil(cpus=2).speed_up
-    assert 0.95 / halved < bound <= 2.0 + 1e-9
+    assert 0.95 * spinning.wall_ns / max(halved, busiest) < bound <= 2.0 + 1e-9
     assert spinning.without_gil(cpus=1).speed_up < bound
 
 
@@ -58,9 +61,10 @@ def test_without_a_number_it_is_for_the_cpus_that_may_be_used(spinning):
 
 
 def test_half_the_hold_of_all_saves_half(spinning):
-    held = spinning.holding_ns / spinning.wall_ns
+    spinners = [thread for thread in spinning.threads if thread.name.startswith("spin-")]
+    held = sum(thread.holding_ns for thread in spinners) / spinning.wall_ns
     bound = spinning.half_hold_of("spin-*").speed_up
-    assert bound == pytest.approx(1 / (1 - held / 2), rel=0.05)
+    assert bound == pytest.approx(1 / (1 - held / 2))
     assert spinning.half_hold(functions="no_such_function").speed_up == 1.0
 
 
