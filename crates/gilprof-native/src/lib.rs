@@ -11,9 +11,13 @@
 //! use gilprof_native::{Call, Native};
 //!
 //! let pid = std::process::id();
-//! // The calling thread runs.
-//! assert_eq!(Call::of(pid, pid)?, None);
-//! # let _native = Native::new(pid);
+//! // The calling thread is in the call that reads this.
+//! let call = Call::of(pid, pid)?.expect("it is in a call");
+//! assert_eq!(call.name(), "read");
+//! let mut native = Native::new(pid);
+//! let stack = native.stack_in_memory(call.registers()).unwrap_or_default();
+//! let innermost = stack.first().and_then(|&number| native.frame(number));
+//! assert!(innermost.is_some_and(|frame| frame.native));
 //! # Ok::<(), std::io::Error>(())
 //! ```
 

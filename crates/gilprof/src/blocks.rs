@@ -13,10 +13,11 @@ use crate::signals::thread_cpu_ns;
 /// When the first look comes, in ns since the start of the recording: reading the symbols
 /// of modules takes long, and most short recordings need none.
 const FIRST_NS: u64 = 100_000_000;
-/// How long it is between two looks, in ns, so far as that can be afforded.
+/// How long it is between two looks, in ns.
 const EVERY_NS: u64 = 20_000_000;
+/// How long it is at most until threads that have moved are looked up again.
 const SELDOM_NS: u64 = 500_000_000;
-/// What looking may cost: one part in so many of a core.
+/// What looking threads up may cost: one part in so many of a core.
 const AFFORDED: u64 = 1_000;
 /// How many threads are looked up at a time; the others have their turn later.
 const LOOKED_UP: usize = 8;
@@ -27,7 +28,7 @@ const AGAIN_NS: (u64, u64) = (50_000_000, 2_000_000_000);
 const DIFFERENT: usize = 512;
 
 /// The reason where there was no time for a look.
-const TOO_SHORT: &str = "n/a (the program ended before its threads were looked at)";
+const TOO_SHORT: &str = "n/a (the recording was too short for a look at the threads)";
 
 /// What threads were found to be blocked on.
 #[derive(Debug, Default)]
@@ -36,6 +37,7 @@ pub(crate) struct Blocks {
     seen: HashMap<u32, Seen>,
     sums: HashMap<u32, HashMap<Blocked, (u64, u64)>>,
     due_ns: u64,
+    look_up_due_ns: u64,
     passed_ns: u64,
     /// Where the next look begins.
     turn: usize,
@@ -72,11 +74,15 @@ impl Blocks {
         if now_ns < self.due_ns || self.refused.is_some() {
             return;
         }
+        self.due_ns = now_ns + EVERY_NS;
+        if now_ns < self.look_up_due_ns {
+            self.settle(region, now_ns);
+            return;
+        }
         let began_ns = thread_cpu_ns();
-        self.pass(region, native, now_ns, LOOKED_UP);
+        self.pass(region, native, now_ns);
         let cost_ns = thread_cpu_ns().saturating_sub(began_ns);
-        let pause_ns = cost_ns.saturating_mul(AFFORDED);
-        self.due_ns = now_ns + pause_ns.clamp(EVERY_NS, SELDOM_NS);
+        self.look_up_due_ns = now_ns + cost_ns.saturating_mul(AFFORDED).min(SELDOM_NS);
         self.looked = true;
     }
 
@@ -88,7 +94,8 @@ impl Blocks {
     }
 
     /// Looks at all threads, and looks up so many of those that have moved.
-    fn pass(&mut self, region: &Region, native: &mut Native, now_ns: u64, mut left: usize) {
+    fn pass(&mut self, region: &Region, native: &mut Native, now_ns: u64) {
+        let mut left = LOOKED_UP;
         let mut present: Vec<Present> = region.present().collect();
         let first = self.turn.checked_rem(present.len()).unwrap_or(0);
         present.rotate_left(first);
