@@ -20,6 +20,8 @@ const MOSTLY: f64 = 0.50;
 const BLOCKED: f64 = 0.25;
 /// Of what a thread is away, on a CPU: enough to say that it computes.
 const COMPUTING: f64 = 0.05;
+/// The program works: so many threads at an average instant.
+const BUSY: f64 = 0.25;
 /// A queue for a lock: how many threads wait for it at an average instant.
 const LOCK_QUEUE: f64 = 0.25;
 /// Somebody has the lock: so many of those that use it do not wait for it at an
@@ -67,9 +69,12 @@ impl<'p> Outside<'p> {
             rows.clone()
                 .filter(|row| row.state == State::Detached && gauge.has(row.thread))
         };
+        let asleep = never_back(gauge);
+        let io = own().filter(|row| is_io(gauge, row) && !asleep.contains(&row.thread));
+        let locks = own().filter(|row| row.lock.is_some() && !waits_for_work(gauge, row));
         Self {
-            on_io: own().filter(|row| is_io(gauge, row)).collect(),
-            on_locks: own().filter(|row| row.lock.is_some()).collect(),
+            on_io: io.collect(),
+            on_locks: locks.collect(),
             serving: own()
                 .filter(|row| is_service(row))
                 .map(|row| row.thread)
@@ -87,6 +92,28 @@ impl<'p> Outside<'p> {
     pub(super) fn is_serving(&self, thread: u64) -> bool {
         self.serving.contains(&thread)
     }
+}
+
+/// Beside threads that work, those that never came back to the GIL wait for something
+/// that is not to happen, as the end of their parent process.
+fn never_back(gauge: &Gauge<'_>) -> BTreeSet<u64> {
+    let never = gauge
+        .threads
+        .iter()
+        .filter(|thread| thread.acquisitions == 0);
+    let never = never.map(|thread| thread.id);
+    never
+        .filter(|_| gauge.share(busy_ns(gauge)) >= BUSY)
+        .collect()
+}
+
+/// Whether what it waits for is not a lock but an item of a `queue.SimpleQueue`, which
+/// pools of threads are given their work by.
+fn waits_for_work(gauge: &Gauge<'_>, row: &Blocked) -> bool {
+    let mut native = gauge.profile.frames_at(&row.native);
+    native.any(|frame| {
+        frame.function.starts_with("_queue_SimpleQueue_get") || frame.file.starts_with("_queue.")
+    })
 }
 
 /// Threads whose Python code asks which of several things comes first.

@@ -41,6 +41,19 @@ fn waiting_for_whoever_comes_is_idle() {
 }
 
 #[test]
+fn threads_that_never_come_back_beside_others_that_work_are_idle() {
+    let mut parts = blocked_in("read", BlockedOn::Pipe);
+    for one in &mut parts.threads {
+        one.acquisitions = 0;
+    }
+    assert_eq!(ids(parts.clone()), ["io-bound"]);
+    let mut working = thread(6, "worker", 5, 2);
+    working.detached_cpu_ns = Some(900 * MS);
+    parts.threads.push(working);
+    assert_eq!(ids(parts), ["parallel-native"]);
+}
+
+#[test]
 fn a_socket_with_a_timeout_is_polled_and_read() {
     assert_eq!(ids(blocked_in("poll", BlockedOn::Events)), ["io-bound"]);
 }
@@ -136,6 +149,17 @@ fn a_pool_that_waits_for_work_is_not_lock_bound() {
     // They wait in the code of a pool.
     let pool = "/usr/lib/python3.11/concurrent/futures/thread.py";
     assert_eq!(ids(locked(4, 700, pool)), [""; 0]);
+}
+
+#[test]
+fn a_queue_of_the_library_is_no_lock() {
+    let mut parts = locked(4, 700, "app.py");
+    let get = native("_queue_SimpleQueue_get_impl", "_queue.cpython-311.so");
+    parts.frames.push(get);
+    for row in &mut parts.blocked {
+        row.native = vec![1];
+    }
+    assert_eq!(ids(parts), [""; 0]);
 }
 
 #[test]
