@@ -38,7 +38,8 @@ def facts(profile):
         shares = ", ".join(f"{name} {share(value, wall)}" for name, value in parts.items())
         yield (
             f"  {thread.name!r} x{thread.members} gil {thread.gil} {shares}, "
-            f"taken {thread.acquisitions}, waits {thread.waits}, hold {spread(thread.hold)}, wait {spread(thread.wait)}, "
+            f"taken {thread.acquisitions}, waits {thread.waits}, "
+            f"hold {spread(thread.hold)}, wait {spread(thread.wait)}, "
             f"switches {thread.voluntary_switches} vol {thread.involuntary_switches} invol"
         )
     for kind in ("blame", "hold", "detached", "wait"):

@@ -34,6 +34,8 @@ class Scenario(NamedTuple):
     """Of a server: all its loads at once. Without any, it is a program."""
     processes: int = 1
     """How many processes are recorded."""
+    uneven: bool = False
+    """Whether the load may come to one process only: then the busiest is judged."""
     itself: bool = False
     """Whether the program calls gilprof itself, as servers do; else `gilprof run` does."""
     control: str = "/ping"

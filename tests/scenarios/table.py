@@ -6,15 +6,17 @@ CONTENTION = ids(
     "gil-bound native-hold blocked-hold convoy hand-off too-many-threads starved-interpreter"
 )
 NOT_CONTENTION = ids("single-threaded io-bound lock-bound parallel-native not-the-gil no-gil")
-QUIET = CONTENTION | ids("cpu-starved thread-churn gc")
-BUSY = {"held": (0.80, 1.0), "waiting": (0.35, 3.5)}
+NOT_PYTHON = ids("native-hold blocked-hold starved-interpreter gc")
+QUIET = CONTENTION | ids("thread-churn gc")
+BUSY = {"held": (0.70, 1.0), "waiting": (0.35, 3.5)}
 ALONE = {"held": (0.75, 1.0), "waiting": (0.0, 0.10)}
 IDLE = {"held": (0.0, 0.30), "waiting": (0.0, 0.15)}
 
 
 def gil_bound(name, run, **more):
     """Threads queue for Python code."""
-    more = {"first": ids("gil-bound"), "never": NOT_CONTENTION, "says": ("burn",), **BUSY, **more}
+    never = NOT_CONTENTION | NOT_PYTHON
+    more = {"first": ids("gil-bound"), "never": never, "says": ("burn",), **BUSY, **more}
     return Scenario(name, run, **more)
 
 
@@ -62,13 +64,13 @@ PROGRAMS = [
         "c-purepy",
         ("ccalls.py", "purepy", "-n", "2", "-t", "2"),
         first=ids("gil-bound"),
-        never=NOT_CONTENTION | ids("native-hold blocked-hold"),
+        never=NOT_CONTENTION | NOT_PYTHON,
         says=("count",),
         fast=True,
         **BUSY,
     ),
     native("c-json", "json", ("json", "encoder", "c_make_encoder", "_json"), fast=True),
-    native("c-re", "re", ("sre", "match"), fast=True),
+    native("c-re", "re", ("sre", "match", "regex"), fast=True),
     native("c-sorted", "sorted", ("sort",), fast=True),
     native("c-numba-gil", "numba_gil", ("kernel", "numba_kernel", "ccalls.py")),
     parallel("c-numba-nogil", "numba_nogil"),
@@ -90,7 +92,7 @@ PROGRAMS = [
         ("convoy.py", "--cpu", "py"),
         first=ids("convoy gil-bound"),
         also=ids("convoy"),
-        never=NOT_CONTENTION | ids("native-hold blocked-hold"),
+        never=NOT_CONTENTION | NOT_PYTHON,
         says=("cpu_py", "cpu"),
         held=(0.60, 1.0),
         waiting=(0.3, 2.0),
@@ -109,7 +111,7 @@ PROGRAMS = [
         ("loop_lag.py", "-n", "1"),
         first=ids("gil-bound convoy"),
         also=ids("convoy"),
-        never=NOT_CONTENTION | ids("native-hold blocked-hold"),
+        never=NOT_CONTENTION | NOT_PYTHON,
         fast=True,
         held=(0.80, 1.0),
         waiting=(0.3, 2.0),
@@ -266,12 +268,13 @@ def apache(name, mode, **more):
 
 
 APACHE = [
-    apache("apache-embedded", "embedded", load=(Load("/cpu"),), processes=2),
+    apache("apache-embedded", "embedded", load=(Load("/cpu"),), processes=2, uneven=True),
     apache(
         "apache-daemon",
         "daemon",
         load=(Load("/cpu"),),
         processes=2,
+        uneven=True,
         held=(0.4, 1.0),
         waiting=(0.1, 3.5),
     ),
@@ -280,12 +283,12 @@ APACHE = [
         "twoapps",
         load=(Load("/a/cpu?n=3000000"), Load("/b/ping", 1)),
         first=ids("starved-interpreter"),
+        never=NOT_CONTENTION,
     ),
     apache(
         "apache-one-interpreter",
         "global",
         load=(Load("/a/cpu?n=3000000"), Load("/b/ping", 1)),
-        never=NOT_CONTENTION | ids("starved-interpreter"),
     ),
 ]
 
