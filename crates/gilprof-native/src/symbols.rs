@@ -49,14 +49,15 @@ impl Symbols {
     /// `__nanosleep`.
     fn settle(&mut self) {
         let mut functions = std::mem::take(&mut self.functions);
-        functions.sort_by_cached_key(|function| {
-            let name = self.name(*function);
-            let underscores = name.iter().take_while(|&&byte| byte == b'_').count();
-            (function.address, underscores, name.len(), name.to_vec())
+        // In place: this memory is the program's.
+        functions.sort_unstable_by(|one, other| {
+            let by_name = || plainness(self.name(*one)).cmp(&plainness(self.name(*other)));
+            one.address.cmp(&other.address).then_with(by_name)
         });
         functions.dedup_by_key(|function| function.address);
         functions.shrink_to_fit();
         self.functions = functions;
+        self.names.shrink_to_fit();
     }
 
     fn name(&self, function: Function) -> &[u8] {
@@ -75,6 +76,12 @@ impl Symbols {
         let within = address - function.address < function.size;
         within.then(|| self.name(function))
     }
+}
+
+/// Sorts a function's plainest name first.
+fn plainness(name: &[u8]) -> (usize, usize, &[u8]) {
+    let underscores = name.iter().take_while(|&&byte| byte == b'_').count();
+    (underscores, name.len(), name)
 }
 
 #[cfg(test)]
