@@ -60,7 +60,9 @@ def allowed():
         pytest.skip(p.result.native_missing)
 
 
-@pytest.mark.parametrize("culprit, functions", FUNCTIONS, ids=lambda one: getattr(one, "__name__", ""))
+@pytest.mark.parametrize(
+    "culprit, functions", FUNCTIONS, ids=[culprit.__name__ for culprit, _ in FUNCTIONS]
+)
 def test_a_hold_is_in_its_c_function(culprit, functions, allowed):
     if not has_symbols() and culprit is not culprits.usleep:
         pytest.skip("this interpreter has no symbols")
