@@ -8,6 +8,7 @@ For the Python that has gilprof and requirements.txt installed. NAME may be a pa
 import argparse
 import fnmatch
 import platform
+import re
 import shutil
 import sys
 import time
@@ -74,6 +75,8 @@ class Outcome:
         if self.failed:
             seen = "; ".join(filter(None, [seen, f"failed ×{len(self.failed)}"]))
         sentence = self.seen[0].sentence if self.seen else self.failed[0]
+        # Where files lie is this machine's own.
+        sentence = re.sub(r"\(/\S*/", "(", sentence)
         word = "**wrong**" if self.wrong else "right"
         return (
             f"| {self.scenario.name} | {true} | {seen} | {extent('held', self.seen)} | "

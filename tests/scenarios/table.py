@@ -8,7 +8,7 @@ CONTENTION = ids(
 NOT_CONTENTION = ids("single-threaded io-bound lock-bound parallel-native not-the-gil no-gil")
 NOT_PYTHON = ids("native-hold blocked-hold starved-interpreter gc")
 QUIET = CONTENTION | ids("thread-churn gc")
-BUSY = {"held": (0.70, 1.0), "waiting": (0.35, 3.5)}
+BUSY = {"held": (0.70, 1.0), "waiting": (0.35, 4.5)}
 ALONE = {"held": (0.75, 1.0), "waiting": (0.0, 0.10)}
 IDLE = {"held": (0.0, 0.30), "waiting": (0.0, 0.15)}
 
