@@ -11,15 +11,27 @@ pub(crate) struct Image {
     pub(crate) range: Range<u64>,
 }
 
-/// Those of the process, by their addresses; none where the system does not tell.
-pub(crate) fn of(pid: u32) -> Vec<Image> {
+/// Those of the process, by their addresses, and where it has code that is in no file;
+/// none where the system does not tell.
+pub(crate) fn of(pid: u32) -> (Vec<Image>, Vec<Range<u64>>) {
     let maps = std::fs::read_to_string(format!("/proc/{pid}/maps"));
-    images(&maps.unwrap_or_default())
+    let maps = maps.unwrap_or_default();
+    (images(&maps), generated(&maps))
+}
+
+/// Where code was made while the program ran: by a JIT compiler, or for calls back.
+fn generated(maps: &str) -> Vec<Range<u64>> {
+    let mappings = maps.lines().filter_map(Mapping::read);
+    mappings
+        .filter(|mapping| mapping.code && mapping.path.is_empty())
+        .map(|mapping| mapping.start..mapping.end)
+        .collect()
 }
 
 fn images(maps: &str) -> Vec<Image> {
     let mut images: Vec<(Image, bool)> = Vec::new();
-    for mapping in maps.lines().filter_map(Mapping::read) {
+    let of_files = |mapping: &Mapping<'_>| mapping.path.starts_with('/');
+    for mapping in maps.lines().filter_map(Mapping::read).filter(of_files) {
         match images.last_mut() {
             Some((image, code)) if mapping.offset != 0 && image.path == mapping.path => {
                 image.range.end = mapping.end;
@@ -39,7 +51,7 @@ fn images(maps: &str) -> Vec<Image> {
     with_code.map(|(image, _)| image).collect()
 }
 
-/// A line of `/proc/PID/maps` that is of a file.
+/// A line of `/proc/PID/maps`; without a path it is of no file.
 struct Mapping<'m> {
     start: u64,
     end: u64,
@@ -54,9 +66,9 @@ impl<'m> Mapping<'m> {
         let (start, end) = fields.next()?.split_once('-')?;
         let permissions = fields.next()?;
         let offset = fields.next()?;
-        let path = fields.nth(2)?.trim_start();
+        let path = fields.nth(2).unwrap_or_default().trim_start();
         let number = |text| u64::from_str_radix(text, 16).ok();
-        path.starts_with('/').then_some(Mapping {
+        Some(Mapping {
             start: number(start)?,
             end: number(end)?,
             offset: number(offset)?,
@@ -80,6 +92,7 @@ mod tests {
 7f8c29601000-7f8c29757000 r-xp 00026000 fe:00 326279                     /opt/my libs/libc.so.6
 7f8c29760000-7f8c29761000 rw-p 00000000 00:00 0 
 7f8c29761000-7f8c29762000 rw-p 00040000 fe:00 326279                     /opt/my libs/libc.so.6
+7f8c29800000-7f8c29810000 r-xp 00000000 00:00 0 
 7ffcb2c00000-7ffcb2c02000 r-xp 00000000 00:00 0                          [vdso]
 ";
 
@@ -99,9 +112,16 @@ mod tests {
     }
 
     #[test]
+    fn code_in_no_file_was_made_by_the_program() {
+        let code = generated(MAPS);
+        assert_eq!(code.len(), 1);
+        assert_eq!(code[0], 0x7f8c_2980_0000..0x7f8c_2981_0000);
+    }
+
+    #[test]
     fn this_program_is_among_its_own_images() {
         let here = this_program_is_among_its_own_images as fn() as usize as u64;
-        let images = of(std::process::id());
+        let (images, _) = of(std::process::id());
         assert!(images.iter().any(|image| image.range.contains(&here)));
         assert!(images.is_sorted_by_key(|image| image.range.start));
     }

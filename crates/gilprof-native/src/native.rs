@@ -1,6 +1,7 @@
 //! Native stacks of a process, by the names of their functions.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use framehop::{CacheNative, FrameAddress, MayAllocateDuringUnwind, Unwinder, UnwinderNative};
@@ -21,6 +22,8 @@ const STACK: usize = 8 << 10;
 const READ_AGAIN: Duration = Duration::from_secs(1);
 /// How many addresses are remembered.
 const ADDRESSES: usize = 1 << 16;
+/// Stands for the file of code that the program has made while it ran.
+const GENERATED: &str = "generated code";
 /// The interpreter's loop: what is outside of it was called by other Python code.
 const LOOP: &str = "_PyEval_EvalFrameDefault";
 
@@ -28,6 +31,8 @@ const LOOP: &str = "_PyEval_EvalFrameDefault";
 pub struct Native {
     pid: u32,
     modules: Vec<Known>,
+    /// Where there is code that is in no module.
+    generated: Vec<Range<u64>>,
     read_at: Option<Instant>,
     unwinder: UnwinderNative<Bytes, MayAllocateDuringUnwind>,
     cache: CacheNative<MayAllocateDuringUnwind>,
@@ -57,6 +62,7 @@ impl Native {
         Native {
             pid,
             modules: Vec::new(),
+            generated: Vec::new(),
             read_at: None,
             unwinder: UnwinderNative::new(),
             cache: CacheNative::new(),
@@ -69,9 +75,13 @@ impl Native {
     /// The numbers of the functions that a thread with these registers is in, innermost
     /// first, up to the interpreter's loop; `stack` is its memory from the stack
     /// pointer on. Fewer where the stack cannot be unwound so far; `None` where it is in
-    /// no known module at all.
+    /// no known code at all, or in a function of an interpreter that has lost its
+    /// symbols: that may be the loop or any other.
     pub fn stack(&mut self, registers: Registers, stack: &[u8]) -> Option<Vec<u32>> {
-        self.function(registers.pc)?;
+        let innermost = self.function(registers.pc)?;
+        if is_lost(&self.functions[innermost as usize]) {
+            return None;
+        }
         let mut found = Vec::new();
         let mut unwound = registers.unwound_from();
         let mut read = |address: u64| {
@@ -83,7 +93,9 @@ impl Native {
         let mut address = FrameAddress::from_instruction_pointer(registers.pc);
         while found.len() < KEPT
             && let Some(number) = self.function(address.address_for_lookup())
-            && self.functions[number as usize].function != LOOP
+            && let frame = &self.functions[number as usize]
+            && frame.function != LOOP
+            && !is_lost(frame)
         {
             found.push(number);
             // Without unwind data the unwinder would take any word for an address.
@@ -120,15 +132,23 @@ impl Native {
         self.functions.get(number as usize)
     }
 
-    /// The number of the function at an address; `None` outside of all modules.
+    /// The number of the function at an address; `None` where there is no code.
     fn function(&mut self, address: u64) -> Option<u32> {
         if let Some(&number) = self.addresses.get(&address) {
             return Some(number);
         }
-        let known = self.known(address)?;
-        let module = self.module(known)?;
-        let symbol = module.symbols.find(address.wrapping_sub(module.bias));
-        let frame = Frame::of_native(symbol.map(readable), module.name.clone());
+        let frame = match self.known(address) {
+            Some(known) => {
+                let module = self.module(known)?;
+                let symbol = module.symbols.find(address.wrapping_sub(module.bias));
+                Frame::of_native(symbol.map(readable), module.name.clone())
+            }
+            None => {
+                let generated = self.generated.iter();
+                generated.clone().find(|code| code.contains(&address))?;
+                Frame::of_native(None, GENERATED)
+            }
+        };
         let number = self.number(frame);
         if self.addresses.len() >= ADDRESSES {
             self.addresses.clear();
@@ -171,7 +191,8 @@ impl Native {
 
     /// Reads which modules there are. Where one is gone, another may be in its place.
     fn refresh(&mut self) {
-        let images = images::of(self.pid);
+        let (images, generated) = images::of(self.pid);
+        self.generated = generated;
         let mut old = std::mem::take(&mut self.modules);
         let gone = old.iter().any(|known| !images.contains(&known.image));
         if gone {
@@ -207,4 +228,12 @@ impl Native {
         }
         known.module.as_ref()?.as_ref()
     }
+}
+
+/// Whether it is a function of the interpreter whose name is lost.
+fn is_lost(frame: &Frame) -> bool {
+    let of_interpreter = ["libpython", "python"]
+        .iter()
+        .any(|name| frame.file.starts_with(name));
+    of_interpreter && !frame.is_named()
 }
