@@ -50,7 +50,8 @@ const RULES: [Rule; 15] = [
 ];
 
 impl Profile {
-    /// What is worth knowing about the GIL in this program, the most costly first;
+    /// What is worth knowing about the GIL in this program: first what makes threads wait
+    /// for it, then the rest, of each the most costly first;
     /// none where no rule speaks. Each GIL is judged by itself: holds of several are
     /// never added up. Where several GILs have the same finding, that of the worst is
     /// told.
@@ -61,7 +62,11 @@ impl Profile {
         let gauges = self.gils().iter().map(|gil| Gauge::of(self, gil));
         let mut findings: Vec<Finding> = gauges.flat_map(|gauge| judge(&gauge)).collect();
         // Stable, so the order of the rules is kept.
-        findings.sort_by_key(|finding| std::cmp::Reverse(finding.cost_ns));
+        // Who is blocked outside the GIL may sleep on purpose; who waits for it does not.
+        findings.sort_by_key(|finding| {
+            let waits = finding.id.is_gil() || finding.id == FindingId::CpuStarved;
+            (!waits, std::cmp::Reverse(finding.cost_ns))
+        });
         let mut said = Vec::new();
         findings.retain(|finding| {
             let first = !said.contains(&finding.id);

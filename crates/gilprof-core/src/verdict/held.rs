@@ -4,7 +4,7 @@
 use super::finding::{Confidence, Evidence, Finding, FindingId};
 use super::gauge::{Gauge, ratio};
 use super::place::is_named;
-use super::shares::{Holder, Shares, is_gc};
+use super::shares::{Holder, Shares, is_blocked, is_gc};
 use super::words::{duration, name, percent};
 use crate::blocked::Blocked;
 use crate::frame::Frame;
@@ -19,8 +19,12 @@ const WORTH: f64 = 0.10;
 pub(super) fn native_hold(gauge: &Gauge<'_>, shares: &Shares<'_>) -> Option<Finding> {
     let holder = worth(gauge, shares, |holder| holder.long_ns)?;
     let among = |id| is_among(shares, id, |holder| holder.long_ns);
-    let function = gauge.function(gauge.sites(SiteKind::Blame, among));
-    let line = gauge.line(gauge.sites(SiteKind::Blame, among));
+    let native = || {
+        let sites = gauge.sites(SiteKind::Blame, among);
+        sites.filter(|site| !is_blocked(gauge, site))
+    };
+    let function = gauge.function(native());
+    let line = gauge.line(native());
     let what = function.as_ref().map_or_else(
         || String::from("a native function"),
         |found| found.frame.function.clone(),
@@ -42,7 +46,7 @@ pub(super) fn native_hold(gauge: &Gauge<'_>, shares: &Shares<'_>) -> Option<Find
             "the line of Python that called it is what is known",
         ),
     });
-    evidence.push(gauge.blamed_line(among));
+    evidence.push(gauge.heaviest_line(native()));
     evidence.push(longest(holder));
     Some(Finding {
         id: FindingId::NativeHold,
@@ -67,8 +71,12 @@ pub(super) fn native_hold(gauge: &Gauge<'_>, shares: &Shares<'_>) -> Option<Find
 pub(super) fn blocked_hold(gauge: &Gauge<'_>, shares: &Shares<'_>) -> Option<Finding> {
     let holder = worth(gauge, shares, |holder| holder.blocked_ns)?;
     let among = |id| is_among(shares, id, |holder| holder.blocked_ns);
-    let call = blocked_call(gauge, among);
-    let line = gauge.line(gauge.sites(SiteKind::Blame, among));
+    let call = blocked_call(gauge, |id| id == holder.thread.id);
+    let blocked = || {
+        let sites = gauge.sites(SiteKind::Blame, |_| true);
+        sites.filter(move |site| among(site.thread) || is_blocked(gauge, site))
+    };
+    let line = gauge.line(blocked());
     let inside = call
         .map(|row| format!(" in {}", called(gauge, row)))
         .unwrap_or_default();
@@ -91,7 +99,7 @@ pub(super) fn blocked_hold(gauge: &Gauge<'_>, shares: &Shares<'_>) -> Option<Fin
             "the line of Python is what is known",
         ),
     });
-    evidence.push(gauge.blamed_line(among));
+    evidence.push(gauge.heaviest_line(blocked()));
     evidence.push(Evidence::new(
         "holding, blocked",
         duration(holder.thread.holding_blocked_ns.unwrap_or(0)),

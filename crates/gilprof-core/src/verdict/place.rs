@@ -131,7 +131,12 @@ impl<'p> Gauge<'p> {
     /// The line at which holds of threads that pass caused the most waiting, or why
     /// it is not known.
     pub(super) fn blamed_line(&self, passes: impl Fn(u64) -> bool) -> Evidence {
-        match self.line(self.sites(SiteKind::Blame, passes)) {
+        self.heaviest_line(self.sites(SiteKind::Blame, passes))
+    }
+
+    /// The line of these sites that caused the most waiting, or why it is not known.
+    pub(super) fn heaviest_line(&self, sites: impl Iterator<Item = &'p Site>) -> Evidence {
+        match self.line(sites) {
             Some(line) => line.evidence("the waiting"),
             None => Evidence::new(
                 "the line",

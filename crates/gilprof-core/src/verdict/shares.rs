@@ -27,6 +27,8 @@ const DEAF_UNTIL: u32 = 12;
 /// A thread is blocked while it holds, if it is for most of the holding: a single
 /// reading over a long hold may take some preemption for it.
 const BLOCKED: f64 = 0.5;
+/// So much of what a thread caused, where it was blocked at some of its lines only.
+const BLOCKED_AT_LINES: f64 = 0.1;
 /// A thread whose holding is mostly long causes what it causes by that.
 const MOSTLY_LONG: f64 = 0.6;
 /// A machine that is busier than this tells nothing of lengths.
@@ -128,7 +130,32 @@ fn blocked(gauge: &Gauge<'_>, thread: &Thread) -> f64 {
         thread.holding_read_ns(),
     );
     let seen = !is_blocking_known(gauge) || was_seen_blocked(gauge, thread);
-    if part >= BLOCKED && seen { part } else { 0.0 }
+    match part {
+        BLOCKED.. if seen => part,
+        part if part > 0.0 => blocked_at_lines(gauge, thread),
+        _ => 0.0,
+    }
+}
+
+/// Part of what it caused that it caused where it was seen to be blocked; 0 where that
+/// is little.
+fn blocked_at_lines(gauge: &Gauge<'_>, thread: &Thread) -> f64 {
+    let own = || gauge.sites(SiteKind::Blame, |id| id == thread.id);
+    let blocked_ns = weight(own().filter(|site| is_blocked(gauge, site)));
+    let part = ratio(blocked_ns, weight(own()));
+    if part >= BLOCKED_AT_LINES { part } else { 0.0 }
+}
+
+/// Whether the site is in the very function of the system call that its thread was seen
+/// to be blocked in while it held the GIL.
+pub(super) fn is_blocked(gauge: &Gauge<'_>, site: &Site) -> bool {
+    let innermost = site.native.first();
+    let mut rows = gauge.profile.blocked().iter();
+    innermost.is_some()
+        && rows.any(|row| {
+            let holding = row.thread == site.thread && row.state == State::Holding;
+            holding && row.native.first() == innermost
+        })
 }
 
 /// Whether threads were looked at, to see what they are blocked on.

@@ -165,6 +165,40 @@ fn a_holder_that_mostly_runs_is_not_blocked() {
     assert!(!ids(asleep(40)).contains(&"blocked-hold"));
 }
 
+/// A thread that is blocked at one of its lines, for so much of what it causes.
+fn asleep_at_a_line(part: u64) -> ProfileParts {
+    let mut parts = asleep(part.min(40));
+    parts.frames.push(native("clock_nanosleep", "libc.so.6"));
+    let index = parts.frames.len() as u32 - 1;
+    lines(&mut parts, 7..8);
+    parts.sites = vec![site(SiteKind::Blame, 1, 0, 1_000 - 10 * part)];
+    parts.sites.push(Site {
+        native: vec![index],
+        ..site(SiteKind::Blame, 1, index + 1, 10 * part)
+    });
+    parts.blocked = vec![Blocked {
+        native: vec![index],
+        ..blocked(1, State::Holding, "clock_nanosleep", BlockedOn::Sleep, 100)
+    }];
+    parts.blocked_missing = None;
+    parts
+}
+
+#[test]
+fn a_holder_that_is_blocked_at_one_of_its_lines_is_named_with_that_line() {
+    let found = Profile::assemble(asleep_at_a_line(30)).findings();
+    let mut found = found.iter();
+    let found = found.find(|one| one.id == FindingId::BlockedHold).unwrap();
+    assert!(
+        found
+            .sentence
+            .contains("in clock_nanosleep at crunch (app.py:7)"),
+        "{}",
+        found.sentence
+    );
+    assert!(!ids(asleep_at_a_line(5)).contains(&"blocked-hold"));
+}
+
 #[test]
 fn collections_that_others_wait_for_are_named() {
     let verdict = verdict(with_native(
