@@ -20,6 +20,8 @@ const LONG_AND_DEAF: f64 = 8.0;
 /// Of the samples of long holds that are native, at least so many are in a native
 /// function; of Python code up to about a half are, in small helpers.
 const NATIVE: f64 = 0.65;
+/// Fewer looks at threads do not tell what they are blocked on.
+const ENOUGH_LOOKS: u64 = 10;
 /// So few samples do not tell that there was no native function.
 const ENOUGH_SAMPLES: u64 = 20;
 /// The newest Python whose interpreters ask each other in vain; 3.13 was not seen to.
@@ -158,9 +160,11 @@ pub(super) fn is_blocked(gauge: &Gauge<'_>, site: &Site) -> bool {
         })
 }
 
-/// Whether threads were looked at, to see what they are blocked on.
+/// Whether threads were looked at often enough to see what they are blocked on.
 pub(super) fn is_blocking_known(gauge: &Gauge<'_>) -> bool {
-    gauge.profile.blocked_missing().is_none() && !gauge.profile.blocked().is_empty()
+    let rows = gauge.profile.blocked().iter();
+    let looks = rows.fold(0, |sum, row| row.samples.saturating_add(sum));
+    gauge.profile.blocked_missing().is_none() && looks >= ENOUGH_LOOKS
 }
 
 fn was_seen_blocked(gauge: &Gauge<'_>, thread: &Thread) -> bool {
