@@ -145,6 +145,15 @@ fn is_whole(frames: &[RawFrame], root: Option<&RawFrame>) -> bool {
     frames.last().map(|frame| frame.code) == Some(root.code) || frames.len() == FRAMES
 }
 
+/// By what the waiting that a hold caused is divided: the waiting that was seen, or, if
+/// it was only looked at before anybody waited, the time.
+pub(crate) fn by_waiting(parts: &[Part]) -> fn(Weights) -> u64 {
+    match parts.iter().any(|(_, part)| part.waiting_ns > 0) {
+        true => |part| part.waiting_ns,
+        false => |part| part.spent_ns,
+    }
+}
+
 /// Divides a weight by parts, so that nothing is lost: what no part claims is the
 /// last one's.
 pub(crate) fn share<T, P: Copy>(
@@ -287,17 +296,28 @@ mod tests {
         let parts = glimpses.parts(&release(100));
         let blamed = |code: u32| {
             let mut sum = 0;
-            share(
-                &parts,
-                1_000,
-                |part| part.waiting_ns,
-                |place, part_ns| {
-                    sum += part_ns * u64::from(*place == seen(&[code, 9]));
-                },
-            );
+            share(&parts, 1_000, by_waiting(&parts), |place, part_ns| {
+                sum += part_ns * u64::from(*place == seen(&[code, 9]));
+            });
             sum
         };
         assert_eq!((blamed(1), blamed(2)), (0, 1_000));
+    }
+
+    #[test]
+    fn a_hold_that_was_seen_before_anybody_waited_is_blamed_where_it_was_seen() {
+        let mut glimpses = Glimpses::default();
+        let alone = Held {
+            waiters: 0,
+            ..held(100)
+        };
+        glimpses.keep(alone, Some(frames(&[1, 9])), 90);
+        let parts = glimpses.parts(&release(100));
+        let mut blamed = Vec::new();
+        share(&parts, 1_000, by_waiting(&parts), |place, part_ns| {
+            blamed.push((place.clone(), part_ns));
+        });
+        assert_eq!(blamed, [(seen(&[1, 9]), 1_000)]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use gilprof_region::{Moment, RawFrame, RawStack, Region, StackCursor};
 
 use crate::codes::Codes;
 use crate::culprit::Culprit;
-use crate::glimpses::{Glimpses, Place, share};
+use crate::glimpses::{Glimpses, Place, by_waiting, share};
 use crate::natives::Natives;
 use crate::table::Table;
 
@@ -103,7 +103,7 @@ impl Stacks {
         share(
             &parts,
             weights.waiting_ns,
-            |part| part.waiting_ns,
+            by_waiting(&parts),
             |place, ns| {
                 add(waiting, place, ns);
             },
