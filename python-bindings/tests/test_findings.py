@@ -13,6 +13,7 @@ import time
 import gilprof
 import pytest
 import workloads
+from test_native import has_symbols
 
 
 def found(program):
@@ -138,6 +139,8 @@ NATIVE = {
 
 @pytest.mark.parametrize("call", NATIVE)
 def test_a_native_function_that_keeps_the_gil_is_a_native_hold(call):
+    if not has_symbols():
+        pytest.skip("this interpreter has no symbols: nobody knows what is native")
     ids, profile = found(lambda: ticking(lambda: for_seconds(1, NATIVE[call]), "native"))
     assert ids[0] == "native-hold"
     assert not {"convoy", "blocked-hold", "starved-interpreter"} & set(ids)
@@ -256,7 +259,8 @@ def test_collections_that_others_wait_for_are_not_python_code():
     ids, profile = found(lambda: ticking(lambda: for_seconds(0.8, gc.collect), "collect"))
     del kept
     assert ids[0] in ("gc", "native-hold")
-    if any(site.native for site in profile.sites("blame")):
+    # Without the symbols of the interpreter nobody knows that it collects.
+    if has_symbols() and any(site.native for site in profile.sites("blame")):
         assert ids[0] == "gc"
 
 

@@ -14,7 +14,7 @@ const LEAST: u64 = 50;
 /// this long is work.
 const SHORT_HOLD_NS: u64 = 1_000_000;
 /// Of all waiting, what these threads wait and cause.
-const INVOLVED: f64 = 0.5;
+const INVOLVED: f64 = 0.33;
 /// Of the time, what these threads hold and wait.
 const WORTH: f64 = 0.10;
 
