@@ -129,10 +129,12 @@ def test_a_call_that_sleeps_without_the_gil_is_none():
 
 
 NUMBERS = [float(n * 7919 % 1_000_003) for n in range(400_000)]
+PARTS = [[n] * 500_000 for n in range(10)]
 CATASTROPHIC = re.compile(r"(a+)+$")
 NATIVE = {
     "sorted": lambda: sorted(NUMBERS),
-    "concat": lambda: sum(([n] * 2_000_000 for n in range(3)), []),
+    # Each addition makes a new list.
+    "concat": lambda: sum(PARTS, []),
     "regex": lambda: CATASTROPHIC.match("a" * 22 + "b"),
 }
 
@@ -233,7 +235,9 @@ def test_threads_that_sleep_in_a_lock_are_not_held_up_by_the_gil():
 
     ids, profile = found(lambda: workloads.together(*[(f"work-{i}", work) for i in range(4)]))
     assert not {"gil-bound", "convoy", "native-hold", "hand-off", "single-threaded"} & set(ids)
-    if profile.blocked_missing is None and profile.blocked:
+    waiters = {row.thread.id for row in profile.blocked if row.on == "lock"}
+    # A short recording has few looks, on a busy machine hardly any.
+    if len(waiters) > 3:
         assert ids[0] == "lock-bound"
         assert "test_findings.py" in profile.verdict.sentence
 

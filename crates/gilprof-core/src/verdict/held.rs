@@ -1,6 +1,7 @@
 //! Holds that are longer than Python's are: native code, blocked threads, collections,
 //! and interpreters that do not hear each other.
 
+use super::churn::is_churning;
 use super::finding::{Confidence, Evidence, Finding, FindingId};
 use super::gauge::{Gauge, ratio};
 use super::place::is_named;
@@ -204,7 +205,8 @@ fn worth<'s, 'p>(
 ) -> Option<&'s Holder<'p>> {
     let sum = shares.holders.iter().map(&part);
     let sum = sum.fold(0, u64::saturating_add);
-    if gauge.share(sum) < WORTH || ratio(sum, gauge.gil.waiting_ns) < WORTH {
+    // Where threads churn, all waiting is charged to that.
+    if is_churning(gauge) || gauge.share(sum) < WORTH || ratio(sum, gauge.gil.waiting_ns) < WORTH {
         return None;
     }
     shares.top(part)

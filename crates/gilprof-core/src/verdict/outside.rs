@@ -185,9 +185,14 @@ fn known_io(gauge: &Gauge<'_>) -> Option<Finding> {
 /// Where nobody looked: by the lines of Python that threads came back to.
 fn likely_io(gauge: &Gauge<'_>) -> Option<Finding> {
     let line = gauge.line(waiting_sites(gauge, |_| true))?;
+    let locks = Outside::of(gauge).on_locks;
     let blocked = |thread: &Thread| {
         let sites = waiting_sites(gauge, |id| id == thread.id);
         let away_ns = sites.fold(0_u64, |sum, site| sum.saturating_add(site.weight_ns));
+        // As far as anybody looked, a lock is no I/O.
+        let locks = locks.iter().filter(|row| row.thread == thread.id);
+        let locked_ns = locks.fold(0_u64, |sum, row| sum.saturating_add(row.weight_ns));
+        let away_ns = away_ns.saturating_sub(locked_ns);
         let cpu_ns = thread.detached_cpu_ns.unwrap_or(0);
         // Who computes there and seldom gives the CPU up waits rather for a CPU.
         let computes = ratio(cpu_ns, away_ns) >= COMPUTING
@@ -202,7 +207,7 @@ fn likely_io(gauge: &Gauge<'_>) -> Option<Finding> {
     let why = gauge
         .profile
         .blocked_missing()
-        .unwrap_or("n/a (not recorded)");
+        .unwrap_or("n/a (too few looks at the threads)");
     finding.evidence.push(Evidence::new(
         "blocked in",
         why,

@@ -20,6 +20,9 @@ const LONG_AND_DEAF: f64 = 8.0;
 /// Of the samples of long holds that are native, at least so many are in a native
 /// function; of Python code up to about a half are, in small helpers.
 const NATIVE: f64 = 0.65;
+/// Of a thread's holding, what its CPU clock was read after: threads that end at once
+/// have hardly any readings.
+const READ: f64 = 0.5;
 /// Fewer looks at threads do not tell what they are blocked on.
 const ENOUGH_LOOKS: u64 = 10;
 /// So few samples do not tell that there was no native function.
@@ -125,12 +128,14 @@ fn divide<'p>(gauge: &Gauge<'p>, thread: &'p Thread) -> Holder<'p> {
     }
 }
 
-/// Part of its holding that it was blocked in; 0 where that is little.
+/// Part of its holding that it was blocked in; 0 where that is little, or where too
+/// little of the holding was read.
 fn blocked(gauge: &Gauge<'_>, thread: &Thread) -> f64 {
-    let part = ratio(
-        thread.holding_blocked_ns.unwrap_or(0),
-        thread.holding_read_ns(),
-    );
+    let read_ns = thread.holding_read_ns();
+    let part = match ratio(read_ns, thread.holding_ns) {
+        READ.. => ratio(thread.holding_blocked_ns.unwrap_or(0), read_ns),
+        _ => 0.0,
+    };
     let seen = !is_blocking_known(gauge) || was_seen_blocked(gauge, thread);
     match part {
         BLOCKED.. if seen => part,
@@ -275,13 +280,22 @@ fn long_pairs(gauge: &Gauge<'_>, thread: &Thread, limit_ns: f64) -> u64 {
     long.fold(0, |sum, row| sum.saturating_add(row.waiting_ns))
 }
 
-/// In the holds that are kept as the worst.
+/// In the holds that are kept as the worst, less what the thread was off the CPU while
+/// it held: that may have been in them.
 fn long_worst(gauge: &Gauge<'_>, thread: &Thread, limit_ns: f64) -> u64 {
     let holds = gauge.profile.holds().iter();
     let long = holds.filter(|hold| {
         hold.thread == thread.id && hold.requested && hold.duration_ns as f64 >= limit_ns
     });
-    long.fold(0, |sum, hold| sum.saturating_add(hold.waiter_time_ns))
+    let (lasted_ns, waited_ns) = long.fold((0_u64, 0_u64), |(lasted, waited), hold| {
+        (
+            lasted.saturating_add(hold.duration_ns),
+            waited.saturating_add(hold.waiter_time_ns),
+        )
+    });
+    let off = [thread.holding_preempted_ns, thread.holding_blocked_ns];
+    let off_ns = off.into_iter().flatten().fold(0, u64::saturating_add);
+    part_of(waited_ns, 1.0 - ratio(off_ns, lasted_ns))
 }
 
 /// Whether its worst holds are mostly long: many short waits hide that in the average.

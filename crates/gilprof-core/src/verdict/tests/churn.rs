@@ -34,3 +34,12 @@ fn threads_that_do_some_work_are_no_churn() {
 fn a_few_short_threads_are_no_churn() {
     assert!(!ids(ended(40, 20, 20)).contains(&"thread-churn"));
 }
+
+#[test]
+fn what_churning_threads_were_read_of_tells_no_blocked_hold() {
+    let mut parts = ended(3_000, 250, 600);
+    let brief = &mut parts.threads[1];
+    brief.holding_cpu_ns = Some(5 * MS);
+    brief.holding_blocked_ns = Some(15 * MS);
+    assert_eq!(ids(parts), ["thread-churn"]);
+}

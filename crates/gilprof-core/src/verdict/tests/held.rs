@@ -268,3 +268,39 @@ fn where_no_native_function_was_ever_seen_none_is_missed() {
     parts.sites.pop();
     assert_eq!(verdict(parts).id, FindingId::NativeHold);
 }
+
+#[test]
+fn little_that_was_read_of_a_holder_does_not_tell_that_it_was_blocked() {
+    let mut parts = asleep(98);
+    for thread in &mut parts.threads {
+        thread.holding_blocked_ns = Some(thread.holding_ns / 10);
+        thread.holding_cpu_ns = Some(0);
+    }
+    assert!(!ids(parts).contains(&"blocked-hold"));
+}
+
+/// Many short holds, and one of 100 ms in which the holder was off the CPU for so long.
+fn one_long(preempted_ms: u64) -> ProfileParts {
+    let mut parts = turns();
+    let hog = &mut parts.threads[0];
+    hog.holding_preempted_ns = Some(preempted_ms * MS);
+    hog.holding_cpu_ns = Some(hog.holding_ns - preempted_ms * MS);
+    parts.holds = vec![Hold {
+        thread: 1,
+        duration_ns: 100 * MS,
+        waiter_time_ns: 200 * MS,
+        requested: true,
+        ..Hold::default()
+    }];
+    parts
+}
+
+#[test]
+fn a_single_long_hold_on_a_cpu_is_native() {
+    assert!(ids(one_long(0)).contains(&"native-hold"));
+}
+
+#[test]
+fn a_single_long_hold_that_was_preempted_is_not() {
+    assert!(!ids(one_long(90)).contains(&"native-hold"));
+}

@@ -203,3 +203,12 @@ fn native_code_outside_the_gil_is_good_news() {
 fn giving_the_gil_away_is_no_computing() {
     assert_eq!(ids(computing(100_000)), [""; 0]);
 }
+
+#[test]
+fn what_few_looks_saw_of_a_lock_is_no_io() {
+    let mut parts = locked(4, 740, "app.py");
+    for row in &mut parts.blocked {
+        row.samples = 1;
+    }
+    assert_eq!(ids(parts)[0], "lock-bound");
+}
