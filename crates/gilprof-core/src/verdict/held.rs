@@ -28,7 +28,10 @@ pub(super) fn native_hold(gauge: &Gauge<'_>, shares: &Shares<'_>) -> Option<Find
     let line = gauge.line(native());
     let what = function.as_ref().map_or_else(
         || String::from("a native function"),
-        |found| found.frame.function.clone(),
+        |found| match is_named(found.frame) {
+            true => found.frame.function.clone(),
+            false => format!("a native function of {}", found.frame.file),
+        },
     );
     let place = line
         .as_ref()

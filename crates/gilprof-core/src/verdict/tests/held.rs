@@ -304,3 +304,15 @@ fn a_single_long_hold_on_a_cpu_is_native() {
 fn a_single_long_hold_that_was_preempted_is_not() {
     assert!(!ids(one_long(90)).contains(&"native-hold"));
 }
+
+#[test]
+fn a_native_function_without_a_name_is_told_by_its_module() {
+    let verdict = verdict(with_native(long(50), &["(no symbol)"]));
+    assert!(
+        verdict
+            .sentence
+            .starts_with("Native hold: a native function of libpython3.11.so.1.0 keeps"),
+        "{}",
+        verdict.sentence
+    );
+}
