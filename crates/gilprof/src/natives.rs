@@ -37,6 +37,8 @@ pub(crate) struct Natives {
     /// By native id, the one that was used last at the end.
     shots: Vec<(u32, Shot)>,
     due: Option<Instant>,
+    /// What looks have cost since that was asked last, in ns of the CPU clock.
+    pub(crate) spent_ns: u64,
     seen: HashMap<Vec<RawFrame>, Vec<Seen>>,
     tried: bool,
     missing: Option<String>,
@@ -74,6 +76,7 @@ impl Natives {
         };
         let found = stack.filter(|_| stands());
         let cost_ns = thread_cpu_ns().saturating_sub(began_ns);
+        self.spent_ns += cost_ns;
         let pause = Duration::from_nanos(cost_ns.saturating_mul(AFFORDED));
         self.due = Some(began + pause.clamp(EVERY, LONGEST));
         found

@@ -147,10 +147,12 @@ impl Stacks {
         pause
     }
 
-    /// What the last look cost this thread.
+    /// What the last look cost this thread. Native functions have a budget of their
+    /// own.
     pub(crate) fn look_cost(&mut self, cost: Duration) {
+        let native = Duration::from_nanos(std::mem::take(&mut self.natives.spent_ns));
         if let Some(culprit) = &mut self.culprit {
-            culprit.has_cost(cost);
+            culprit.has_cost(cost.saturating_sub(native));
         }
     }
 
