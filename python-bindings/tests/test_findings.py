@@ -236,9 +236,10 @@ def test_threads_that_sleep_in_a_lock_are_not_held_up_by_the_gil():
     ids, profile = found(lambda: workloads.together(*[(f"work-{i}", work) for i in range(4)]))
     assert not {"gil-bound", "convoy", "native-hold", "hand-off", "single-threaded"} & set(ids)
     waiters = {row.thread.id for row in profile.blocked if row.on == "lock"}
-    # A short recording has few looks, on a busy machine hardly any.
+    # A short recording has few looks, on a busy machine hardly any. Who has the lock
+    # sleeps, which may be told first.
     if len(waiters) > 3:
-        assert ids[0] == "lock-bound"
+        assert ids[0] in ("lock-bound", "io-bound")
         assert "test_findings.py" in profile.verdict.sentence
 
 
