@@ -22,7 +22,9 @@ use labels::Labels;
 /// All that a report says of a profile, the most important first.
 pub(crate) fn document(profile: &Profile) -> Document {
     let labels = Labels::of(profile);
-    let (title, tone, verdict) = verdict::verdict(profile);
+    let verdict = profile.verdict();
+    let what_if = what_if::what_if(profile, &verdict);
+    let (title, tone, verdict) = verdict::verdict(profile, verdict);
     let sections = [
         Some(verdict),
         verdict::further(profile),
@@ -33,7 +35,7 @@ pub(crate) fn document(profile: &Profile) -> Document {
         blame::blame(profile, &labels),
         sites::sites(profile, &labels),
         holds::holds(profile, &labels),
-        what_if::what_if(profile, &profile.verdict()),
+        what_if,
         Some(honesty::honesty(profile)),
     ];
     Document {

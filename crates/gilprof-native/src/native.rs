@@ -144,9 +144,9 @@ impl Native {
                 Frame::of_native(symbol.map(readable), module.name.clone())
             }
             None => {
-                let generated = self.generated.iter();
-                generated.clone().find(|code| code.contains(&address))?;
-                Frame::of_native(None, GENERATED)
+                let mut generated = self.generated.iter();
+                let within = generated.any(|code| code.contains(&address));
+                within.then(|| Frame::of_native(None, GENERATED))?
             }
         };
         let number = self.number(frame);

@@ -8,8 +8,7 @@ use crate::duration::duration;
 use crate::number::{percent, plural};
 
 /// The title, how it is to be taken, and what stands right under it.
-pub(crate) fn verdict(profile: &Profile) -> (String, Tone, Section) {
-    let verdict = profile.verdict();
+pub(crate) fn verdict(profile: &Profile, verdict: Finding) -> (String, Tone, Section) {
     let tone = tone(&verdict);
     let confidence = verdict.confidence.as_str();
     let mut facts = vec![

@@ -147,10 +147,14 @@ fn blocked(gauge: &Gauge<'_>, thread: &Thread) -> f64 {
 /// Part of what it caused that it caused where it was seen to be blocked; 0 where that
 /// is little.
 fn blocked_at_lines(gauge: &Gauge<'_>, thread: &Thread) -> f64 {
-    let own = || gauge.sites(SiteKind::Blame, |id| id == thread.id);
-    let blocked_ns = weight(own().filter(|site| is_blocked(gauge, site)));
-    let part = ratio(blocked_ns, weight(own()));
+    let part = part_at(gauge, thread, |site| is_blocked(gauge, site));
     if part >= BLOCKED_AT_LINES { part } else { 0.0 }
+}
+
+/// Part of what a thread caused that it caused at sites that pass.
+fn part_at(gauge: &Gauge<'_>, thread: &Thread, passes: impl Fn(&Site) -> bool) -> f64 {
+    let own = || gauge.sites(SiteKind::Blame, |id| id == thread.id);
+    ratio(weight(own().filter(|site| passes(site))), weight(own()))
 }
 
 /// Whether the site is in the very function of the system call that its thread was seen
@@ -181,9 +185,7 @@ fn was_seen_blocked(gauge: &Gauge<'_>, thread: &Thread) -> bool {
 /// Part of the waiting it caused in collections; 0 where that is little, or where
 /// native functions are not known.
 fn collecting(gauge: &Gauge<'_>, thread: &Thread) -> f64 {
-    let own = || gauge.sites(SiteKind::Blame, |id| id == thread.id);
-    let all_ns = weight(own());
-    let part = ratio(weight(own().filter(|site| is_gc(gauge, site))), all_ns);
+    let part = part_at(gauge, thread, |site| is_gc(gauge, site));
     if part >= COLLECTING { part } else { 0.0 }
 }
 
