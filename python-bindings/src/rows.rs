@@ -48,6 +48,16 @@ pub(crate) struct Thread {
     drop_requests: u64,
     /// The part of waiting_ns spent after a release until another had taken the GIL.
     switch_wait_ns: u64,
+    /// The part of waiting_ns in waits in which it asked a holder of another interpreter to
+    /// let go, which up to Python 3.12 does not hear that.
+    foreign_wait_ns: u64,
+    /// How many of its holds overran: they went on, after a waiter had asked for the GIL,
+    /// for at least as long again as that had waited before it asked.
+    overruns: u64,
+    /// For how long such holds went on after they were asked to end.
+    overrun_ns: u64,
+    /// The part of caused_ns in such holds, from their beginning.
+    overrun_caused_ns: u64,
     /// Time it was on a CPU, up to the last reading of its CPU clock. This and what
     /// follows is None where not known.
     cpu_ns: Option<u64>,
@@ -95,6 +105,10 @@ impl Thread {
             waits: row.waits,
             drop_requests: row.drop_requests,
             switch_wait_ns: row.switch_wait_ns,
+            foreign_wait_ns: row.foreign_wait_ns,
+            overruns: row.overrun.holds,
+            overrun_ns: row.overrun.after_ns,
+            overrun_caused_ns: row.overrun.caused_ns,
             cpu_ns: row.cpu_ns,
             holding_cpu_ns: row.holding_cpu_ns,
             holding_preempted_ns: row.holding_preempted_ns,

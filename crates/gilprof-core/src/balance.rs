@@ -107,6 +107,13 @@ impl Found {
             "its hand-off",
             thread.handoff_ns,
         );
+        let what = || of("waiting for other interpreters");
+        self.within(
+            what,
+            thread.foreign_wait_ns,
+            "its waiting",
+            thread.waiting_ns,
+        );
     }
 
     fn on_cpu(&mut self, thread: &Thread) {
@@ -138,6 +145,13 @@ impl Found {
             true => self.within(what, blamed, "what it caused", thread.caused_ns),
             false => self.equal(what, blamed, "what it caused", thread.caused_ns),
         }
+        let what = || of("waiting for holds that overran");
+        self.within(
+            what,
+            thread.overrun.caused_ns,
+            "what it caused",
+            thread.caused_ns,
+        );
     }
 
     fn gils(&mut self, profile: &Profile) {

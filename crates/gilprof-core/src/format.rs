@@ -117,6 +117,9 @@ fn threads(rows: &[Thread]) -> Result<BTreeSet<u64>, Error> {
             ("handoff_ns", row.handoff_ns),
             ("caused_ns", row.caused_ns),
             ("switch_wait_ns", row.switch_wait_ns),
+            ("foreign_wait_ns", row.foreign_wait_ns),
+            ("overrun.after_ns", row.overrun.after_ns),
+            ("overrun.caused_ns", row.overrun.caused_ns),
         ];
         for (field, value) in sums {
             small(value, || format!("threads[{at}].{field}"))?;

@@ -240,6 +240,7 @@ impl Ledger {
             self.book.begin_wait(at, now);
             self.book.records[at as usize].partial = true;
         }
+        self.book.ask(at, now);
     }
 
     fn switch_wait(&mut self, event: Event) {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::distribution::Distribution;
 use crate::on_cpu::Stretch;
+use crate::overrun::Overrun;
 use crate::state::State;
 
 /// What one thread did, or what a group of ended threads did together.
@@ -50,6 +51,13 @@ pub struct Thread {
     /// The part of `waiting_ns` spent after a release until another thread had taken
     /// the GIL.
     pub switch_wait_ns: u64,
+    /// The part of `waiting_ns` in waits in which it asked a holder of another interpreter
+    /// to let go, which up to Python 3.12 does not hear that.
+    #[serde(default)]
+    pub foreign_wait_ns: u64,
+    /// Its holds that went on after they were asked to end.
+    #[serde(default)]
+    pub overrun: Overrun,
     /// Time it was on a CPU, up to the last reading of its CPU clock. This and what
     /// follows is `None` where not known.
     #[serde(default)]
@@ -112,6 +120,13 @@ impl Thread {
         less(&mut self.waits, earlier.waits);
         less(&mut self.drop_requests, earlier.drop_requests);
         less(&mut self.switch_wait_ns, earlier.switch_wait_ns);
+        less(&mut self.foreign_wait_ns, earlier.foreign_wait_ns);
+        // A wait is booked when it is over.
+        self.foreign_wait_ns = self.foreign_wait_ns.min(self.waiting_ns);
+        self.overrun.subtract(earlier.overrun);
+        // A hold that was under way then may have overrun since, with all that it cost.
+        self.overrun.after_ns = self.overrun.after_ns.min(self.holding_ns);
+        self.overrun.caused_ns = self.overrun.caused_ns.min(self.caused_ns);
         self.hold = Distribution::excess(&self.hold, &earlier.hold);
         self.wait = Distribution::excess(&self.wait, &earlier.wait);
         self.handoff = Distribution::excess(&self.handoff, &earlier.handoff);

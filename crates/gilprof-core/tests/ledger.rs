@@ -2,7 +2,7 @@
 
 mod oracle;
 
-use gilprof_core::{Account, Ledger};
+use gilprof_core::{Account, Event, EventKind, Ledger, Overrun};
 use oracle::{Oracle, Step, Writer, choices};
 use proptest::prelude::*;
 
@@ -30,6 +30,8 @@ fn sums_agree(account: &Account, oracle: &Oracle) {
         );
         assert_eq!(thread.handoff_ns, sums.handoff, "handoff of {}", thread.id);
         assert_eq!(thread.caused_ns, sums.caused, "caused by {}", thread.id);
+        assert!(thread.overrun.caused_ns <= sums.caused);
+        assert!(thread.overrun.after_ns <= sums.holding);
         assert_eq!(
             thread.wait.count(),
             sums.waits_closed,
@@ -210,4 +212,89 @@ proptest! {
             prop_assert_eq!(sum, thread.lifetime_ns);
         }
     }
+}
+
+/// Thread 1 holds from 0 on, thread 2 waits from 10 on and asks at the given times; what
+/// the holds of thread 1 overran by at `now`.
+fn overrun(asked_at: &[u64], released_at: Option<u64>, now: u64) -> Overrun {
+    let mut ledger = Ledger::new(0);
+    let mut post = |kind, thread: u32, time_ns| {
+        ledger.apply(Event {
+            time_ns,
+            thread,
+            slot: thread as u16,
+            kind,
+            flags: 0,
+        });
+    };
+    post(EventKind::Acquire, 1, 0);
+    post(EventKind::Wait, 2, 10);
+    for &at in asked_at {
+        post(EventKind::DropRequest, 2, at);
+    }
+    if let Some(at) = released_at {
+        post(EventKind::Release, 1, at);
+        post(EventKind::Acquire, 2, at);
+    }
+    let account = ledger.at(now);
+    assert_eq!(account.threads[1].overrun, Overrun::default());
+    account.threads[0].overrun
+}
+
+#[test]
+fn a_hold_that_goes_on_as_long_again_after_it_was_asked_to_end_overran() {
+    let expected = Overrun {
+        holds: 1,
+        after_ns: 5,
+        caused_ns: 10,
+    };
+    assert_eq!(overrun(&[15], Some(20), 30), expected);
+    // It is the first who asks that counts.
+    assert_eq!(overrun(&[15, 19], Some(20), 30), expected);
+}
+
+#[test]
+fn a_hold_that_ends_soon_after_it_was_asked_to_did_not_overrun() {
+    assert_eq!(overrun(&[15], Some(19), 30), Overrun::default());
+    assert_eq!(overrun(&[], Some(1_000), 2_000), Overrun::default());
+}
+
+#[test]
+fn a_hold_that_still_goes_on_has_overrun_up_to_now() {
+    let expected = Overrun {
+        holds: 1,
+        after_ns: 85,
+        caused_ns: 90,
+    };
+    assert_eq!(overrun(&[15], None, 100), expected);
+}
+
+#[test]
+fn one_who_came_before_the_hold_waits_for_it_from_its_beginning() {
+    let mut ledger = Ledger::new(0);
+    let events = [
+        (EventKind::Acquire, 1, 0),
+        (EventKind::Wait, 2, 10),
+        (EventKind::Release, 1, 100),
+        (EventKind::Acquire, 3, 100),
+        (EventKind::DropRequest, 2, 105),
+        (EventKind::Release, 3, 110),
+    ];
+    for (kind, thread, time_ns) in events {
+        ledger.apply(Event {
+            time_ns,
+            thread,
+            slot: thread as u16,
+            kind,
+            flags: 0,
+        });
+    }
+    let account = ledger.at(110);
+    assert_eq!(account.threads[0].overrun, Overrun::default());
+    let expected = Overrun {
+        holds: 1,
+        after_ns: 5,
+        caused_ns: 10,
+    };
+    assert_eq!(account.threads[2].overrun, expected);
 }

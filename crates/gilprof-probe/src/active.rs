@@ -19,6 +19,7 @@ use gilprof_region::{Clock, GilCell, Moment, Recording, Region, Slot, Weights, W
 use crate::current;
 use crate::frames::Stacks;
 use crate::gils::{Known, TABLE, thread_pointer};
+use crate::interpreter::InterpreterOf;
 
 /// A recording in progress.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +32,8 @@ pub(crate) struct Active {
     pub(crate) shared: bool,
     /// How stacks are taken; `None` where they are not.
     pub(crate) stacks: Option<Stacks>,
+    /// How to tell which interpreter a holder is of, where that is known.
+    pub(crate) interpreters: Option<InterpreterOf>,
     /// What the region's header says; a fork's child starts from it.
     pub(crate) recording: Recording,
 }

@@ -159,6 +159,7 @@ mod tests {
             generation: 1,
             shared: false,
             stacks: None,
+            interpreters: None,
             recording,
         });
         let posted = || region.ring(gil).map(|ring| ring.posted());

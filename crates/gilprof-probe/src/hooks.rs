@@ -16,8 +16,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use gilprof_region::{Moment, Slot, Writer};
 use libc::{pthread_cond_t, pthread_condattr_t, pthread_mutex_t, timespec};
 
-use crate::active::{book, outside};
-use crate::gils::{self, Gil, TABLE, thread_pointer};
+use crate::active::{Active, book, outside};
+use crate::gils::{self, Gil, Known, TABLE, thread_pointer};
 use crate::{calibrate, cpu, current, discover, errno};
 
 unsafe extern "C-unwind" {
@@ -128,6 +128,9 @@ fn acquired(gil: u32) {
         let now_ns = active.clock.now_ns();
         let slot = active.slot(known, writer, now_ns);
         let due = writer.is_cpu_due(slot, now_ns);
+        if writer.has_asked(slot) {
+            writer.note_answered(slot, interpreter(active, known), now_ns);
+        }
         let weights = writer.acquire(slot, now_ns);
         if due {
             read_cpu(writer, slot);
@@ -152,6 +155,12 @@ fn released(gil: u32) {
             active.take_stack(slot, Moment::Release, weights);
         }
     });
+}
+
+/// The interpreter of the thread that has the GIL.
+fn interpreter(active: &Active, known: &Known) -> Option<u64> {
+    let state = Gil(known.cond.load(Relaxed)).last_holder();
+    active.interpreters.and_then(|of| of.state(state))
 }
 
 fn read_cpu(writer: &Writer<'_>, slot: Slot) {
@@ -214,10 +223,13 @@ fn timed_out(address: Gil, ticket: Ticket) {
     if !address.is_locked() || address.switch_number() != ticket.switch_number {
         return;
     }
-    book(ticket.gil, |active, _, writer| {
+    book(ticket.gil, |active, known, writer| {
         // Another recording may have begun during the wait.
         if active.generation == ticket.generation {
             writer.drop_request(ticket.slot, active.clock.now_ns());
+            if let Some(holders) = interpreter(active, known) {
+                writer.note_asked(ticket.slot, holders);
+            }
             errno::kept(|| active.region.ring_bell());
         }
     });

@@ -27,6 +27,7 @@ mod hooks;
 
 mod code_layout;
 mod frame_layout;
+mod interpreter;
 mod process;
 
 mod calibrate;

@@ -12,6 +12,7 @@ use crate::active::{self, Active};
 use crate::error::Error;
 use crate::frames::Stacks;
 use crate::gils::{self, TABLE};
+use crate::interpreter::InterpreterOf;
 use crate::module::Module;
 use crate::python::{Attached, Python};
 use crate::{calibrate, code_layout, cost, cpu, current, fork, frame_layout, hooks, patch};
@@ -173,6 +174,7 @@ fn open(attached: &Attached<'_>, python: &Python, setup: &Setup<'_>, cond: usize
     };
     setup.region.start(&recording);
     let stacks = prepare_stacks(attached, python, setup, cond);
+    let interpreters = InterpreterOf::find(attached);
     for thread in setup.threads {
         let KnownThread {
             native_id,
@@ -191,6 +193,7 @@ fn open(attached: &Attached<'_>, python: &Python, setup: &Setup<'_>, cond: usize
         generation,
         shared: setup.shared,
         stacks,
+        interpreters,
         recording,
     });
 }

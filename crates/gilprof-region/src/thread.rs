@@ -69,6 +69,10 @@ pub struct ThreadCell {
     pub(crate) waits: AtomicU64,
     pub(crate) drop_requests: AtomicU64,
     pub(crate) switch_wait_ns: AtomicU64,
+    /// Σ of the waits in which it asked a holder of another interpreter.
+    pub(crate) foreign_wait_ns: AtomicU64,
+    /// The interpreter of the holder that it has asked in its present wait; 0 for none.
+    pub(crate) asked_of: AtomicU64,
     /// How long the GIL had been free in all when the wait began.
     pub(crate) free_at_wait_ns: AtomicU64,
     pub(crate) born_ns: AtomicU64,
@@ -249,6 +253,7 @@ impl ThreadCell {
             &self.since_ns,
             &self.switch_began_ns,
             &self.switch_ended_ns,
+            &self.asked_of,
             &self.free_at_wait_ns,
             &self.born_ns,
             &self.end_ns,
@@ -297,6 +302,7 @@ impl ThreadCell {
             &self.waits,
             &self.drop_requests,
             &self.switch_wait_ns,
+            &self.foreign_wait_ns,
         ];
         states.into_iter().chain(self.cpu.sums())
     }

@@ -104,6 +104,39 @@ impl<'r> Writer<'r> {
         self.post(EventKind::DropRequest, thread.id(), now, slot, 0);
     }
 
+    /// The holder that a waiting thread has just asked to let go is of this interpreter.
+    // Must not allocate.
+    pub fn note_asked(&self, slot: Slot, interpreter: u64) {
+        if let Some(thread) = self.region.thread(slot)
+            && thread.asked_of.load(Relaxed) == 0
+        {
+            thread.asked_of.store(interpreter, Relaxed);
+        }
+    }
+
+    /// Whether it is known whom the thread has asked in its present wait.
+    // Must not allocate.
+    #[inline]
+    pub fn has_asked(&self, slot: Slot) -> bool {
+        let thread = self.region.thread(slot);
+        thread.is_some_and(|thread| thread.asked_of.load(Relaxed) != 0)
+    }
+
+    /// A waiting thread that has asked is of this interpreter, or it is not known of
+    /// which. Its wait ends now: [`Writer::acquire`] is next.
+    // Must not allocate.
+    pub fn note_answered(&self, slot: Slot, interpreter: Option<u64>, now_ns: u64) {
+        let Some(thread) = self.region.thread(slot) else {
+            return;
+        };
+        let asked_of = thread.asked_of.load(Relaxed);
+        thread.asked_of.store(0, Relaxed);
+        if thread.is_waiting() && interpreter.is_some_and(|own| own != asked_of) {
+            let waited = now_ns.saturating_sub(thread.since_ns.load(Relaxed));
+            add(&thread.foreign_wait_ns, waited);
+        }
+    }
+
     /// The thread has the GIL. [`Slot::NONE`]: a thread that has no slot. Says
     /// what a stack taken now would stand for.
     #[inline]

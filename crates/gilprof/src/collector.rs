@@ -226,6 +226,11 @@ impl Collector {
             if let Some(row) = cut.gils.iter_mut().find(|row| row.index == gil) {
                 row.demand = charged.demand;
             }
+            for (id, overrun) in charged.overruns {
+                if let Some(row) = cut.threads.iter_mut().find(|row| row.id == id) {
+                    row.overrun.add(overrun);
+                }
+            }
             parts.blame.extend(charged.blame);
             parts.holds.extend(charged.holds);
             parts.history.merge(charged.history);

@@ -12,6 +12,7 @@ use crate::distribution::Distribution;
 use crate::gil::Gil;
 use crate::history::History;
 use crate::hold::Hold;
+use crate::overrun::Overrun;
 use crate::thread::Thread;
 
 /// What a ledger says of one GIL at an instant, open intervals closed there.
@@ -52,6 +53,8 @@ pub struct Charges {
     pub history: History,
     /// For how long how many threads wanted the GIL.
     pub demand: Demand,
+    /// Threads some of whose holds overran, by their ids.
+    pub overruns: Vec<(u64, Overrun)>,
 }
 
 impl Book {
@@ -77,10 +80,16 @@ impl Book {
         let slice = self.slice_until(self.latest);
         Charges {
             blame: self.blame(),
+            overruns: self.overruns(),
             holds: self.worst.into_holds(),
             demand: self.gil.demand,
             history: self.timeline.map(|t| t.finish(slice)).unwrap_or_default(),
         }
+    }
+
+    fn overruns(&self) -> Vec<(u64, Overrun)> {
+        let overran = self.records.iter().filter(|one| one.overrun.holds > 0);
+        overran.map(|one| (one.id, one.overrun)).collect()
     }
 
     fn blame(&self) -> Vec<Blame> {
@@ -140,6 +149,7 @@ fn thread(record: &Record, tallies: &Tallies, gil: u32) -> Thread {
         waits: record.counts.waits,
         drop_requests: record.counts.drop_requests,
         switch_wait_ns: record.counts.switch_wait_ns,
+        overrun: record.overrun,
         state: record.state,
         hold: tallies.hold.distribution(),
         wait: tallies.wait.distribution(),

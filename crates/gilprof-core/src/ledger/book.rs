@@ -8,6 +8,7 @@ use super::worst::Worst;
 use crate::gil::Gil;
 use crate::history::{Slice, SliceBlame, SliceThread};
 use crate::hold::Hold;
+use crate::overrun::Asked;
 use crate::state::State;
 use crate::wait::Wait;
 
@@ -31,6 +32,8 @@ pub(crate) struct Book {
     /// Up to when waiters are charged to the holder, or since when the GIL is free.
     charged: u64,
     hold: Hold,
+    /// Whether the present hold was asked to end.
+    asked: Option<Asked>,
     pub(super) pairs: Pairs,
     pub(super) worst: Worst,
     /// Each hold and wait, where they are listed.
@@ -61,6 +64,7 @@ impl Book {
             last_holder: 0,
             charged: 0,
             hold: Hold::default(),
+            asked: None,
             pairs: Pairs::default(),
             worst: Worst::default(),
             spans: None,
@@ -224,8 +228,29 @@ impl Book {
             waiter_time_ns: 0,
             requested: false,
         };
+        self.asked = None;
         self.holder = Some(at);
         self.charged = now;
+    }
+
+    /// A waiter asks for the GIL; the first to do so counts.
+    pub(crate) fn ask(&mut self, waiter: u32, now: u64) {
+        let holder = self.holder.filter(|&holder| holder != UNKNOWN);
+        let Some(holder) = holder.filter(|_| self.asked.is_none()) else {
+            return;
+        };
+        let [waiter, holder] = [waiter, holder].map(|at| &self.records[at as usize]);
+        if waiter.state == State::Waiting && !waiter.partial && !holder.partial {
+            self.asked = Some(Asked::new(now, waiter.since, holder.since));
+        }
+    }
+
+    /// Books whether the present hold, which is charged up to now, overran.
+    fn book_overrun(&mut self, holder: u32, now: u64) {
+        if let Some(asked) = self.asked.take() {
+            let overrun = asked.overrun(now, self.hold.waiter_time_ns);
+            self.records[holder as usize].overrun.add(overrun);
+        }
     }
 
     /// Ends a hold that is charged up to now: its duration, unless it began unseen or
@@ -237,6 +262,10 @@ impl Book {
         let hold_ns = now - record.since;
         let known = !record.partial;
         record.turn(State::Detached, now);
+        match known {
+            true => self.book_overrun(at, now),
+            false => self.asked = None,
+        }
         self.gil.holding_ns += hold_ns;
         self.hold.duration_ns = hold_ns;
         self.hold.requested = requested;
@@ -393,6 +422,7 @@ impl Book {
                 self.gil.holding_ns += held;
                 self.hold.duration_ns = held;
                 self.worst.offer(self.hold.clone());
+                self.book_overrun(holder, now);
             }
         }
         for &waiter in &self.waiters {

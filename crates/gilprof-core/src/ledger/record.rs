@@ -1,5 +1,6 @@
 //! What is being booked for one thread.
 
+use crate::overrun::Overrun;
 use crate::state::State;
 
 /// Nanoseconds in each state.
@@ -64,6 +65,7 @@ pub(crate) struct Record {
     /// Times of the slices that are closed.
     pub(crate) closed: Times,
     pub(crate) counts: Counts,
+    pub(crate) overrun: Overrun,
     /// The last detached interval that has ended, less its switch wait.
     pub(crate) detached: (u64, u64),
     /// Cells its open wait was charged to.
@@ -120,6 +122,7 @@ impl Record {
         self.counts.waits += other.counts.waits;
         self.counts.drop_requests += other.counts.drop_requests;
         self.counts.switch_wait_ns += other.counts.switch_wait_ns;
+        self.overrun.add(other.overrun);
         self.members += other.members;
     }
 }

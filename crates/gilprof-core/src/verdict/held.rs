@@ -1,8 +1,8 @@
-//! Holds that are longer than Python's are: native code, blocked threads, collections,
-//! and interpreters that do not hear each other.
+//! Holds that go on though they were asked to end: native code, blocked threads,
+//! collections, and interpreters that do not hear each other.
 
 use super::churn::is_churning;
-use super::finding::{Confidence, Evidence, Finding, FindingId};
+use super::finding::{Evidence, Finding, FindingId};
 use super::gauge::{Gauge, ratio};
 use super::place::is_named;
 use super::shares::{Holder, Shares, is_blocked, is_gc};
@@ -21,8 +21,11 @@ pub(super) fn native_hold(gauge: &Gauge<'_>, shares: &Shares<'_>) -> Option<Find
     let holder = worth(gauge, shares, |holder| holder.long_ns)?;
     let among = |id| is_among(shares, id, |holder| holder.long_ns);
     let native = || {
-        let sites = gauge.sites(SiteKind::Blame, among);
-        sites.filter(|site| !is_blocked(gauge, site))
+        let sites = gauge.sites(SiteKind::Blame, |id| among(id) || id == holder.thread.id);
+        sites.filter(|site| {
+            let own = among(site.thread) || !site.native.is_empty();
+            own && !is_blocked(gauge, site) && !is_gc(gauge, site)
+        })
     };
     let function = gauge.function(native());
     let line = gauge.line(native());
@@ -184,13 +187,12 @@ pub(super) fn starved_interpreter(gauge: &Gauge<'_>, shares: &Shares<'_>) -> Opt
     Some(Finding {
         id: FindingId::StarvedInterpreter,
         sentence: format!(
-            "Starved interpreter: {waiter} waits up to {} for {}, whose Python code does not \
-             see that it is asked for the GIL, as between subinterpreters that share one.",
+            "Starved interpreter: {waiter} waits up to {} for {}, which is of another \
+             interpreter and does not see that it is asked for the GIL.",
             duration(victim.longest_ns),
             name(holder.thread),
         ),
-        // Which interpreter a thread belongs to is not recorded.
-        confidence: Confidence::Low,
+        confidence: gauge.confidence(gauge.share(shares.deaf_ns) / WORTH),
         evidence,
         advice: Some(String::from(
             "run both in one interpreter (mod_wsgi: WSGIApplicationGroup %{GLOBAL}), in \

@@ -22,6 +22,8 @@ const BUSY: f64 = 0.50;
 /// A convoy's waits are about a switch interval: from half of one, as the waiter may
 /// come in the middle, to four, with a busy machine's timer tick and two in front.
 const CONVOY_WAIT: std::ops::RangeInclusive<f64> = 0.4..=4.0;
+/// So much of the waiting is in such waits: the rest may be for something else.
+const CONVOY_WAITS_OF_ALL: f64 = 0.6;
 /// Who waits in a convoy holds this much less than who it waits for.
 const CONVOY_HOLD: f64 = 0.25;
 /// Fewer waits are no habit.
@@ -160,8 +162,22 @@ fn victims<'p>(gauge: &Gauge<'p>, hog: &Thread) -> Vec<&'p Thread> {
                 && thread.holding_ns <= least_ns
                 && thread.waiting_ns >= thread.holding_ns
                 && CONVOY_WAIT.contains(&(mean_wait_ns(thread) / interval_ns))
+                && waits_like_that(thread, interval_ns) >= CONVOY_WAITS_OF_ALL
         })
         .collect()
+}
+
+/// Part of its waiting in waits of a convoy's length.
+fn waits_like_that(thread: &Thread, interval_ns: f64) -> f64 {
+    let (mut like_that, mut all) = (0.0, 0.0);
+    for (low, high, count) in thread.wait.buckets() {
+        let middle_ns = (low + high) as f64 / 2.0;
+        all += middle_ns * count as f64;
+        if CONVOY_WAIT.contains(&(middle_ns / interval_ns)) {
+            like_that += middle_ns * count as f64;
+        }
+    }
+    like_that / f64::max(all, 1.0)
 }
 
 fn mean_wait_ns(thread: &Thread) -> f64 {

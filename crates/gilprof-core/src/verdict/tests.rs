@@ -4,7 +4,7 @@ use crate::blocked::{Blocked, BlockedOn};
 use crate::distribution::Distribution;
 use crate::frame::Frame;
 use crate::gil::Gil;
-use crate::hold::Hold;
+use crate::overrun::Overrun;
 use crate::profile::ProfileParts;
 use crate::site::{Site, SiteKind};
 use crate::state::State;

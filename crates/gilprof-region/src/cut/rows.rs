@@ -1,6 +1,6 @@
 //! Rows of a profile from what was read, with open intervals closed at the cut.
 
-use gilprof_core::{Demand, Distribution, Gil, State, Thread};
+use gilprof_core::{Demand, Distribution, Gil, Overrun, State, Thread};
 
 use super::Unread;
 use super::sums::{GilSums, Sums};
@@ -79,6 +79,9 @@ pub(super) fn thread_row(
         waits: thread.waits,
         drop_requests: thread.drop_requests,
         switch_wait_ns: thread.switch_wait_ns,
+        foreign_wait_ns: thread.foreign_wait_ns,
+        // It is folded from the events.
+        overrun: Overrun::default(),
         cpu_ns: cpu.known(cpu.cpu_ns),
         holding_cpu_ns: cpu.known(cpu.holding_cpu_ns),
         holding_preempted_ns: cpu.known(cpu.holding_preempted_ns),
