@@ -13,6 +13,7 @@ import shutil
 import sys
 import time
 from collections import Counter
+from pathlib import Path
 
 import apache
 import recording
@@ -121,6 +122,7 @@ def once(scenario, outcome, keep, number):
             return f"FAILED: {error}"
         seen = judge(scenario, files)
         for index, file in enumerate(files if keep else []):
+            Path(keep).mkdir(parents=True, exist_ok=True)
             shutil.copy(file, f"{keep}/{scenario.name}-{number}-{index}.json")
     outcome.seen.append(seen)
     state = f"WRONG: {'; '.join(seen.wrong)}" if seen.wrong else "right"
