@@ -281,14 +281,15 @@ APACHE = [
     apache(
         "apache-two-applications",
         "twoapps",
-        load=(Load("/a/cpu?n=3000000"), Load("/b/ping", 1)),
+        load=(Load("/a/cpu?n=3000000", 1), Load("/b/ping", 1)),
         first=ids("starved-interpreter"),
         never=NOT_CONTENTION,
     ),
     apache(
         "apache-one-interpreter",
         "global",
-        load=(Load("/a/cpu?n=3000000"), Load("/b/ping", 1)),
+        load=(Load("/a/cpu?n=3000000", 1), Load("/b/ping", 1)),
+        first=ids("gil-bound convoy"),
     ),
 ]
 

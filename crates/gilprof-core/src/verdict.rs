@@ -27,6 +27,9 @@ pub use finding::{Confidence, Evidence, Finding, FindingId};
 /// Below this, nothing is said: too few to tell a habit from an accident.
 const LEAST_ACQUISITIONS: u64 = 20;
 
+/// What threads spend in I/O, compared with what they wait for a GIL, makes that little.
+const LITTLE: u64 = 4;
+
 /// One rule: what it has to say of one GIL.
 type Rule = fn(&Gauge<'_>, &Shares<'_>) -> Option<Finding>;
 
@@ -146,10 +149,15 @@ impl Profile {
 
 fn judge(gauge: &Gauge<'_>) -> Vec<Finding> {
     let shares = Shares::of(gauge);
-    RULES
-        .iter()
-        .filter_map(|rule| rule(gauge, &shares))
-        .collect()
+    let rules = RULES.iter();
+    let mut findings: Vec<Finding> = rules.filter_map(|rule| rule(gauge, &shares)).collect();
+    let of_gil = findings.iter().filter(|finding| finding.id.is_gil());
+    let gil_ns = of_gil.fold(0_u64, |sum, one| sum.saturating_add(one.cost_ns));
+    // "Not the GIL" is not to be said beside what the GIL costs, unless that is little.
+    findings.retain(|finding| {
+        finding.id != FindingId::IoBound || finding.cost_ns >= gil_ns.saturating_mul(LITTLE)
+    });
+    findings
 }
 
 #[cfg(test)]

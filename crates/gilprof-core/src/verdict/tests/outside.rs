@@ -59,16 +59,29 @@ fn a_socket_with_a_timeout_is_polled_and_read() {
 }
 
 #[test]
-fn io_beside_a_full_gil_comes_after_the_gil() {
-    let mut parts = turns();
-    parts
-        .threads
-        .extend((3..6).map(|id| thread(id, "io", 1, 0)));
-    parts.blocked = (3..6)
-        .map(|id| blocked(id, State::Detached, "recvfrom", BlockedOn::Socket, 990))
-        .collect();
-    parts.blocked_missing = None;
-    assert_eq!(ids(parts)[0], "gil-bound");
+fn io_is_told_beside_the_gil_where_it_is_most_of_it() {
+    // Half of the GIL is free, and holds of 200 ms overrun.
+    let beside = |threads: u64| {
+        let mut parts = parts(vec![thread(1, "hog", 450, 0), thread(2, "other", 50, 200)]);
+        let hog = &mut parts.threads[0];
+        hog.caused_ns = 200 * MS;
+        hog.overrun = Overrun {
+            holds: 1,
+            after_ns: 195 * MS,
+            caused_ns: 200 * MS,
+        };
+        parts.gils[0].caused_ns = 200 * MS;
+        let ids = 3..3 + threads;
+        let more = ids.clone().map(|id| thread(id, "io", 1, 0));
+        parts.threads.extend(more);
+        let blocked =
+            ids.map(|id| blocked(id, State::Detached, "recvfrom", BlockedOn::Socket, 990));
+        parts.blocked = blocked.collect();
+        parts.blocked_missing = None;
+        super::ids(parts)
+    };
+    assert_eq!(beside(1), ["native-hold"]);
+    assert_eq!(beside(4), ["native-hold", "io-bound"]);
 }
 
 #[test]
