@@ -19,6 +19,10 @@ const EVERY_NS: u64 = 20_000_000;
 const SELDOM_NS: u64 = 500_000_000;
 /// What looking threads up may cost: one part in so many of a core.
 const AFFORDED: u64 = 1_000;
+/// A holder that goes on for so long is looked up at once, if that is affordable: its hold
+/// may be over when all threads have their turn.
+const LONG_NS: u64 = 10_000_000;
+const LONG_AFFORDED: u64 = 200;
 /// How many threads are looked up at a time; the others have their turn later.
 const LOOKED_UP: usize = 8;
 /// A thread that does nothing new for so long is looked up again only after as long.
@@ -39,6 +43,9 @@ pub(crate) struct Blocks {
     due_ns: u64,
     look_up_due_ns: u64,
     passed_ns: u64,
+    /// When the long hold began that was looked up last, and when another may be.
+    long_ns: u64,
+    long_due_ns: u64,
     /// Where the next look begins.
     turn: usize,
     looked: bool,
@@ -71,7 +78,11 @@ impl Blocks {
             self.passed_ns = region.recording().started_ns;
             self.due_ns = self.passed_ns + FIRST_NS;
         }
-        if now_ns < self.due_ns || self.refused.is_some() {
+        if self.refused.is_some() {
+            return;
+        }
+        self.look_at_holder(region, native, now_ns);
+        if now_ns < self.due_ns {
             return;
         }
         self.due_ns = now_ns + EVERY_NS;
@@ -84,6 +95,23 @@ impl Blocks {
         let cost_ns = thread_cpu_ns().saturating_sub(began_ns);
         self.look_up_due_ns = now_ns + cost_ns.saturating_mul(AFFORDED).min(SELDOM_NS);
         self.looked = true;
+    }
+
+    /// Looks up who holds the main GIL, once in a long hold.
+    fn look_at_holder(&mut self, region: &Region, native: &mut Native, now_ns: u64) {
+        let Some(held) = region.held(0) else { return };
+        let long = now_ns.saturating_sub(held.began_ns) >= LONG_NS;
+        if !long || held.began_ns == self.long_ns || now_ns < self.long_due_ns {
+            return;
+        }
+        self.long_ns = held.began_ns;
+        let holder = region.present().find(|one| one.thread == held.thread);
+        if let Some(holder) = holder.filter(|one| one.state == State::Holding) {
+            let began_ns = thread_cpu_ns();
+            self.look_up(region, native, &holder, held.began_ns, now_ns);
+            let cost_ns = thread_cpu_ns().saturating_sub(began_ns);
+            self.long_due_ns = now_ns + cost_ns.saturating_mul(LONG_AFFORDED).min(SELDOM_NS);
+        }
     }
 
     /// Adds what threads that have done nothing new spent until `now_ns`.
@@ -104,7 +132,7 @@ impl Blocks {
                 self.credit(one, now_ns);
                 continue;
             }
-            self.look_up(region, native, one, now_ns);
+            self.look_up(region, native, one, 0, now_ns);
             left -= usize::from(one.state != State::Waiting);
             if left == 0 {
                 self.turn = first + passed + 1;
@@ -138,7 +166,16 @@ impl Blocks {
         }
     }
 
-    fn look_up(&mut self, region: &Region, native: &mut Native, present: &Present, now_ns: u64) {
+    /// Looks the thread up; what it spent since it was looked at last, but not before
+    /// `from_ns`, is taken to have been like this.
+    fn look_up(
+        &mut self,
+        region: &Region,
+        native: &mut Native,
+        present: &Present,
+        from_ns: u64,
+        now_ns: u64,
+    ) {
         let blocked = match present.state {
             State::Holding | State::Detached => self.blocked(region, native, present),
             _ => None,
@@ -146,7 +183,7 @@ impl Blocks {
         // One that is new may have come at any time since the last pass.
         let seen = self.seen.get(&present.thread);
         let last_ns = seen.map_or(self.passed_ns, |seen| seen.at_ns);
-        let spent_ns = now_ns.saturating_sub(last_ns);
+        let spent_ns = now_ns.saturating_sub(last_ns.max(from_ns));
         let stretch_ns = now_ns.saturating_sub(present.since_ns);
         if let Some(blocked) = &blocked {
             self.add(blocked.clone(), spent_ns, 1);
