@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use framehop::ExplicitModuleSectionInfo;
 use gilprof_code::{Memory, ProcessMemory};
-use object::{Object, ObjectSection, ObjectSegment, ReadCache, ReadRef};
+use object::read::elf::ElfFile64;
+use object::{Endianness, Object, ObjectSection, ObjectSegment, ReadCache, ReadRef};
 
 use crate::images::Image;
 use crate::symbols::Symbols;
@@ -16,6 +17,9 @@ const UNWIND_DATA: u64 = 32 << 20;
 /// How much of a file must be what the process has in memory: its headers.
 const HEADERS: usize = 1024;
 const PAGE: u64 = 4096;
+
+/// The file of a module.
+pub(crate) type Elf<'d, R> = ElfFile64<'d, Endianness, R>;
 
 /// Unwind data, as the unwinder takes it.
 pub(crate) type Bytes = Arc<[u8]>;
@@ -48,11 +52,11 @@ impl Module {
             return None;
         }
         let name = image.path.rsplit('/').next().unwrap_or_default();
-        Self::of(&object::File::parse(&file).ok()?, name, image.range.start)
+        Self::of(&Elf::parse(&file).ok()?, name, image.range.start)
     }
 
     fn of<'d, R: ReadRef<'d>>(
-        file: &object::File<'d, R>,
+        file: &Elf<'d, R>,
         name: &str,
         start: u64,
     ) -> Option<(Self, Option<Unwind>)> {
@@ -69,7 +73,7 @@ impl Module {
     }
 }
 
-fn unwind<'d, R: ReadRef<'d>>(file: &object::File<'d, R>) -> Option<Unwind> {
+fn unwind<'d, R: ReadRef<'d>>(file: &Elf<'d, R>) -> Option<Unwind> {
     let range = |name| -> Option<Range<u64>> {
         let section = file.section_by_name(name)?;
         Some(section.address()..section.address().checked_add(section.size())?)

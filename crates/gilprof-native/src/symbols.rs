@@ -1,6 +1,10 @@
 //! The functions of a module, by their addresses.
 
-use object::{Object, ObjectSymbol, ReadRef, SymbolKind};
+use object::elf::{SHN_UNDEF, STT_FUNC, STT_GNU_IFUNC};
+use object::read::elf::{SectionHeader, Sym};
+use object::ReadRef;
+
+use crate::module::Elf;
 
 /// The functions of a module.
 #[derive(Debug, Default)]
@@ -20,20 +24,33 @@ struct Function {
 
 impl Symbols {
     /// Those of both symbol tables.
-    pub(crate) fn of<'d, R: ReadRef<'d>>(file: &object::File<'d, R>) -> Self {
+    pub(crate) fn of<'d, R: ReadRef<'d>>(file: &Elf<'d, R>) -> Self {
         let mut found = Symbols::default();
-        for symbol in file.symbols().chain(file.dynamic_symbols()) {
-            let sized = symbol.kind() == SymbolKind::Text && symbol.size() > 0;
-            if sized && symbol.is_definition() {
-                found.push(symbol.address(), symbol.size(), symbol.name_bytes());
+        let endian = file.endian();
+        for table in [file.elf_symbol_table(), file.elf_dynamic_symbol_table()] {
+            // All names at once: one at a time takes ten times as long.
+            let names = file.elf_section_table().section(table.string_section());
+            let Some(names) = names
+                .ok()
+                .and_then(|names| names.data(endian, file.data()).ok())
+            else {
+                continue;
+            };
+            for symbol in table.symbols() {
+                let is_function = matches!(symbol.st_type(), STT_FUNC | STT_GNU_IFUNC);
+                let is_defined = symbol.st_size(endian) > 0 && symbol.st_shndx(endian) != SHN_UNDEF;
+                let name = names.get(symbol.st_name(endian) as usize..);
+                let name = name.and_then(|rest| rest.split(|&byte| byte == 0).next());
+                if let Some(name) = name.filter(|_| is_function && is_defined) {
+                    found.push(symbol.st_value(endian), symbol.st_size(endian), name);
+                }
             }
         }
         found.settle();
         found
     }
 
-    fn push(&mut self, address: u64, size: u64, name: object::Result<&[u8]>) {
-        let Ok(name) = name else { return };
+    fn push(&mut self, address: u64, size: u64, name: &[u8]) {
         let (Ok(start), Ok(length)) = (self.names.len().try_into(), name.len().try_into()) else {
             return;
         };
@@ -91,7 +108,7 @@ mod tests {
     fn symbols(all: &[(u64, u64, &str)]) -> Symbols {
         let mut symbols = Symbols::default();
         for (address, size, name) in all {
-            symbols.push(*address, *size, Ok(name.as_bytes()));
+            symbols.push(*address, *size, name.as_bytes());
         }
         symbols.settle();
         symbols
