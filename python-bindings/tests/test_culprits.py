@@ -135,16 +135,23 @@ def test_blame_is_on_the_culprits_line(culprit):
     whole = sum(site.weight_ns for site in sites)
     elsewhere = [site for site in sites if not on_line_of(culprit, site)]
     missed = sum(site.weight_ns for site in elsewhere)
-    # Where the reader finds no CPU, a hold is charged to the line of its release: on
-    # two CPUs that others use too, up to an eighth was.
-    assert missed <= 0.2 * whole, [(site.weight_ns, site.stack[:3]) for site in elsewhere[:5]]
+    # Where the reader finds no CPU, a hold is charged to the line of its release.
+    assert missed <= 0.1 * whole, [(site.weight_ns, site.stack[:3]) for site in elsewhere[:5]]
     assert whole > 0
 
 
 def test_of_a_deep_recursion_the_innermost_frames_are_kept():
-    stacks = [site.stack for site in blamed(profile_of(recurse, 1.0))]
-    assert max(len(stack) for stack in stacks) == 59
-    assert any({frame.function for frame in stack} == {"descend"} for stack in stacks)
+    sites = blamed(profile_of(recurse, 1.0))
+    deep = [site for site in sites if {frame.function for frame in site.stack} == {"descend"}]
+    assert max(len(site.stack) for site in sites) == 59
+    assert max(len(site.stack) for site in deep) == 59
+
+
+def test_blame_for_a_deep_recursion_is_in_the_function_that_calls_itself():
+    sites = blamed(profile_of(recurse, 1.0))
+    inside = [site for site in sites if site.stack and site.stack[0].function == "descend"]
+    # Its calls come and go while they are read.
+    assert sum(site.weight_ns for site in inside) > 0.5 * sum(site.weight_ns for site in sites)
 
 
 @pytest.mark.parametrize("culprit", RELEASE, ids=lambda culprit: culprit.__name__)

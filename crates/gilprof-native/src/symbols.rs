@@ -1,8 +1,8 @@
 //! The functions of a module, by their addresses.
 
+use object::ReadRef;
 use object::elf::{SHN_UNDEF, STT_FUNC, STT_GNU_IFUNC};
 use object::read::elf::{SectionHeader, Sym};
-use object::ReadRef;
 
 use crate::module::Elf;
 

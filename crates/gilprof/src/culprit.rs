@@ -4,7 +4,8 @@
 //! Where the GIL is released says little about where it was held: from 3.10 on
 //! the interpreter lets go at calls and loop edges only, so a long operator would
 //! be charged to a later line. While such an operator runs the frames stand still
-//! and can be read from another thread: twice, and kept when both are the same.
+//! and can be read from another thread: twice, and kept when both are the same. Of
+//! calls that come and go the outer ones are kept that stood for both readings.
 
 use std::time::{Duration, Instant};
 
@@ -22,7 +23,7 @@ const ALONE: Duration = Duration::from_millis(8);
 const ALONE_AFFORDED: u32 = 4 * AFFORDED;
 const LONG: Duration = Duration::from_millis(1);
 /// What looking may cost: one part in so many of a core, on average.
-const AFFORDED: u32 = 100;
+const AFFORDED: u32 = 200;
 /// How often frames that changed while they were read are read again.
 const TRIES: usize = 3;
 /// From `cond` to the last holder's thread state (pycore_gil.h, 3.9 to 3.13).
@@ -88,14 +89,11 @@ impl Culprit {
         match region.held(0) {
             Some(held) if held.waiters > 0 => {
                 self.was_asked_for();
-                (
-                    Some(self.glimpse(region, held)),
-                    Some(self.about(WAITED_FOR)),
-                )
+                (self.glimpse(region, held), Some(self.about(WAITED_FOR)))
             }
             Some(held) if is_long(region, held) => {
                 self.alone = Some(Instant::now());
-                (Some(self.glimpse(region, held)), self.soon())
+                (self.glimpse(region, held), self.soon())
             }
             _ => (None, self.soon()),
         }
@@ -112,8 +110,12 @@ impl Culprit {
         Some(self.about(mean))
     }
 
-    fn glimpse(&mut self, region: &Region, held: Held) -> Glimpse {
-        let seen = (0..TRIES).find_map(|_| self.frames(region, held));
+    /// `None` where the hold ended meanwhile: whether it stood still nobody knows then.
+    fn glimpse(&mut self, region: &Region, held: Held) -> Option<Glimpse> {
+        let seen = self.frames(region, held);
+        if seen.is_none() && !goes_on(region, held) {
+            return None;
+        }
         let (frames, stood) = seen.unzip();
         let now_ns = region.clock().now_ns();
         let since_ns = match self.last {
@@ -121,21 +123,34 @@ impl Culprit {
             _ => held.began_ns,
         };
         self.last = (held.began_ns, now_ns);
-        Glimpse {
+        Some(Glimpse {
             held,
             frames,
             stood: stood.unwrap_or(false),
             spent_ns: now_ns.saturating_sub(since_ns),
-        }
+        })
     }
 
-    /// The holder's frames, if they stood still while it went on holding; and whether
-    /// the innermost instruction did too.
+    /// The holder's frames, as far out as they stood while it went on holding; and whether
+    /// not even the innermost instruction moved on.
     fn frames(&self, region: &Region, held: Held) -> Option<(Vec<FrameAt>, bool)> {
-        let first = self.read(region)?;
-        let second = self.read(region)?;
-        let stood = first == second;
-        (goes_on(region, held) && same(&first, &second)).then_some((second, stood))
+        let mut outer = None;
+        for _ in 0..TRIES {
+            let (first, second) = (self.read(region), self.read(region));
+            if !goes_on(region, held) {
+                return None;
+            }
+            let (Some(first), Some(mut second)) = (first, second) else {
+                continue;
+            };
+            if same(&first, &second) {
+                let stood = first == second;
+                return Some((second, stood));
+            }
+            let kept = second.split_off(second.len() - common(&first, &second));
+            outer = Some(kept).filter(|kept| !kept.is_empty());
+        }
+        Some((outer?, false))
     }
 
     /// Whether the holder goes on holding with these very frames.
@@ -173,12 +188,51 @@ fn goes_on(region: &Region, held: Held) -> bool {
         .is_some_and(|now| (now.thread, now.began_ns) == (held.thread, held.began_ns))
 }
 
-/// Whether two readings show the same calls. The innermost instruction may have
-/// moved on.
+/// Whether two readings show the same functions calling each other. What they do may
+/// have moved on.
 fn same(first: &[FrameAt], second: &[FrameAt]) -> bool {
-    match (first.split_first(), second.split_first()) {
-        (Some((leaf, rest)), Some((again, others))) => leaf.code == again.code && rest == others,
-        (None, None) => true,
-        _ => false,
+    let codes = |frames: &[FrameAt]| frames.iter().map(|frame| frame.code).collect::<Vec<_>>();
+    codes(first) == codes(second)
+}
+
+/// How many of the outermost calls two readings have in common; none where these were too
+/// deep to be read.
+fn common(first: &[FrameAt], second: &[FrameAt]) -> usize {
+    if first.len().max(second.len()) >= FRAMES {
+        return 0;
+    }
+    let pairs = first.iter().rev().zip(second.iter().rev());
+    let same = pairs.take_while(|(one, other)| one.code == other.code);
+    same.count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frames(codes: &[u64]) -> Vec<FrameAt> {
+        let frame = |&code| FrameAt { code, offset: 0 };
+        codes.iter().map(frame).collect()
+    }
+
+    #[test]
+    fn calls_are_the_same_wherever_they_are_in_their_functions() {
+        let mut moved = frames(&[1, 2]);
+        moved[0].offset = 8;
+        assert!(same(&frames(&[1, 2]), &moved));
+        assert!(!same(&frames(&[1, 2]), &frames(&[3, 1, 2])));
+    }
+
+    #[test]
+    fn of_calls_that_move_the_outer_ones_are_common() {
+        assert_eq!(common(&frames(&[3, 1, 2]), &frames(&[4, 5, 1, 2])), 2);
+        assert_eq!(common(&frames(&[3, 1, 2]), &frames(&[1, 2])), 2);
+        assert_eq!(common(&frames(&[1]), &frames(&[2])), 0);
+    }
+
+    #[test]
+    fn calls_too_deep_to_be_read_have_nothing_in_common() {
+        let deep = vec![frames(&[1])[0]; FRAMES];
+        assert_eq!(common(&deep, &deep[1..]), 0);
     }
 }

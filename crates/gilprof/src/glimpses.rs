@@ -42,8 +42,8 @@ pub(crate) struct Glimpses {
 /// The middle of one hold.
 #[derive(Debug, Default)]
 struct Hold {
-    /// The stacks and what they stand for. Where the frames did not stand still, it
-    /// was in Python code that moves fast: then the line of the release is right.
+    /// The stacks and what they stand for. Where no frames stood still, it was in Python
+    /// code that moves fast: then the line of the release is as good as any.
     seen: HashMap<Option<Vec<RawFrame>>, Weights>,
     /// How often stacks were read since.
     drains: u32,
