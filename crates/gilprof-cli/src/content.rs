@@ -1,6 +1,7 @@
 //! What a report says, before it is laid out as text or Markdown.
 
 mod blame;
+mod blocked;
 mod document;
 mod gils;
 mod holds;
@@ -35,6 +36,7 @@ pub(crate) fn document(profile: &Profile) -> Document {
         blame::blame(profile, &labels),
         sites::sites(profile, &labels),
         holds::holds(profile, &labels),
+        blocked::blocked(profile, &labels),
         what_if,
         Some(honesty::honesty(profile)),
     ];

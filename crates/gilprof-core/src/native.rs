@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::blocked::Blocked;
 use crate::frame::Frame;
 use crate::profile::Profile;
 use crate::site::Site;
@@ -16,6 +17,20 @@ impl Profile {
         let functions = site.native.iter();
         let mut functions = functions.filter_map(|&index| self.frames().get(index as usize));
         functions.find(|frame| frame.is_named())
+    }
+
+    /// The system call that a thread was blocked in, and the function of the library that
+    /// made it, by its outermost name: `usleep (clock_nanosleep)`.
+    pub fn blocking_call(&self, row: &Blocked) -> String {
+        let frames: Vec<&Frame> = self.frames_at(&row.native).collect();
+        let library = frames
+            .iter()
+            .take_while(|frame| frame.file == frames[0].file);
+        let named = library.filter(|frame| frame.is_named()).last();
+        match named.filter(|frame| frame.function != row.call) {
+            Some(frame) => format!("{} ({})", frame.function, row.call),
+            None => row.call.clone(),
+        }
     }
 
     /// The native functions that time of some sites went to, with the part of the time

@@ -1,9 +1,12 @@
 //! What threads and GILs are called in a report.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
 
 use gilprof::Profile;
 use gilprof::core::Thread;
+
+use crate::number::count;
 
 /// A name for each thread, unlike that of any other.
 #[derive(Debug)]
@@ -35,6 +38,16 @@ impl Labels {
     pub(crate) fn thread(&self, id: u64) -> String {
         let known = self.0.get(&id).cloned();
         known.unwrap_or_else(|| format!("thread #{id}"))
+    }
+
+    /// The thread with the most of something, and how many others have some too.
+    pub(crate) fn most_of(&self, parts: &BTreeMap<u64, u64>) -> String {
+        let most = parts.iter().max_by_key(|&(id, ns)| (ns, Reverse(id)));
+        let first = most.map(|(&id, _)| self.thread(id)).unwrap_or_default();
+        match parts.len() {
+            2.. => format!("{first} +{}", count(parts.len() as u64 - 1)),
+            _ => first,
+        }
     }
 }
 

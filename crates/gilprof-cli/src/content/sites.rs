@@ -83,7 +83,7 @@ fn row(stack: &[&Frame], place: &Place<'_>, labels: &Labels, caused_ns: u64) -> 
     vec![
         function.into(),
         line.into(),
-        threads(&place.threads, labels).into(),
+        labels.most_of(&place.threads).into(),
         duration(place.waited_ns).into(),
         percent(place.waited_ns, caused_ns).into(),
     ]
@@ -98,16 +98,6 @@ fn native(profile: &Profile, place: &Place<'_>) -> Option<String> {
     });
     let told: Vec<String> = functions.collect();
     (!told.is_empty()).then(|| format!("  in {}", told.join(", ")))
-}
-
-/// The thread that caused most, and how many others did too.
-fn threads(caused: &BTreeMap<u64, u64>, labels: &Labels) -> String {
-    let most = caused.iter().max_by_key(|&(id, ns)| (ns, Reverse(id)));
-    let first = most.map(|(&id, _)| labels.thread(id)).unwrap_or_default();
-    match caused.len() {
-        2.. => format!("{first} +{}", count(caused.len() as u64 - 1)),
-        _ => first,
-    }
 }
 
 /// The innermost callers, where there are any.

@@ -8,7 +8,6 @@ use super::place::is_named;
 use super::shares::{Holder, Shares, is_blocked, is_gc};
 use super::words::{duration, name, percent};
 use crate::blocked::Blocked;
-use crate::frame::Frame;
 use crate::site::SiteKind;
 use crate::state::State;
 
@@ -85,7 +84,7 @@ pub(super) fn blocked_hold(gauge: &Gauge<'_>, shares: &Shares<'_>) -> Option<Fin
     };
     let line = gauge.line(blocked());
     let inside = call
-        .map(|row| format!(" in {}", called(gauge, row)))
+        .map(|row| format!(" in {}", gauge.profile.blocking_call(row)))
         .unwrap_or_default();
     let place = line
         .as_ref()
@@ -94,7 +93,7 @@ pub(super) fn blocked_hold(gauge: &Gauge<'_>, shares: &Shares<'_>) -> Option<Fin
     evidence.push(match call {
         Some(row) => Evidence::new(
             "blocked in",
-            called(gauge, row),
+            gauge.profile.blocking_call(row),
             match row.on {
                 Some(on) => format!("on: {on}"),
                 None => String::from("what for is not known"),
@@ -237,17 +236,4 @@ fn blocked_call<'p>(gauge: &Gauge<'p>, passes: impl Fn(u64) -> bool) -> Option<&
     let own = rows
         .filter(|row| row.state == State::Holding && gauge.has(row.thread) && passes(row.thread));
     own.max_by_key(|row| row.weight_ns)
-}
-
-/// The system call, and the function of the library that made it, by its outermost name.
-fn called(gauge: &Gauge<'_>, row: &Blocked) -> String {
-    let frames: Vec<&Frame> = gauge.profile.frames_at(&row.native).collect();
-    let library = frames
-        .iter()
-        .take_while(|frame| frame.file == frames[0].file);
-    let named = library.filter(|frame| is_named(frame)).last();
-    match named.filter(|frame| frame.function != row.call) {
-        Some(frame) => format!("{} ({})", frame.function, row.call),
-        None => row.call.clone(),
-    }
 }

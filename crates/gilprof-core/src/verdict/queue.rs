@@ -39,6 +39,9 @@ const HANDOFF_OF_WAITING: f64 = 0.30;
 /// Switches in a second: fewer are no storm, but waking up on a busy machine.
 const STORM: f64 = 1_000.0;
 
+/// Less of a CPU than this is none that is free.
+const FREE: f64 = 0.5;
+
 /// Threads that wait at an average instant: four workers of a busy server are no crowd.
 const CROWD: f64 = 4.0;
 
@@ -186,7 +189,7 @@ fn mean_wait_ns(thread: &Thread) -> f64 {
 
 /// Time is lost on the way from one thread to the next.
 pub(super) fn hand_off(gauge: &Gauge<'_>, shares: &Shares<'_>) -> Option<Finding> {
-    if !is_storm(gauge, shares) || is_churning(gauge) {
+    if !is_storm(gauge, shares) || is_churning(gauge) || is_out_of_cpus(gauge) {
         return None;
     }
     let loser = gauge.top(|thread| thread.handoff_ns)?;
@@ -227,6 +230,14 @@ fn is_storm(gauge: &Gauge<'_>, shares: &Shares<'_>) -> bool {
     gauge.share(shares.handoff_ns) >= HANDOFF
         && ratio(shares.handoff_ns, gauge.gil.waiting_ns) >= HANDOFF_OF_WAITING
         && gauge.rate(gauge.gil.switches) >= STORM
+}
+
+/// Whether native code outside the GIL keeps so many CPUs busy that who is to take the GIL
+/// has to wait for one.
+fn is_out_of_cpus(gauge: &Gauge<'_>) -> bool {
+    let outside = gauge.share(gauge.sum(|thread| thread.detached_cpu_ns.unwrap_or(0)));
+    let cpus = gauge.profile.cpus();
+    cpus.is_some_and(|cpus| outside >= f64::from(cpus) - FREE)
 }
 
 /// More threads than the GIL can feed.

@@ -161,6 +161,17 @@ fn slow_waking_on_a_busy_machine_is_no_storm() {
     assert!(!ids(storm(50_000, 50)).contains(&"hand-off"));
 }
 
+#[test]
+fn who_finds_no_cpu_beside_native_code_is_in_no_storm() {
+    let mut parts = storm(50_000, 180);
+    parts.threads[0].detached_cpu_ns = Some(400 * MS);
+    assert!(ids(parts.clone()).contains(&"hand-off"));
+    for thread in &mut parts.threads {
+        thread.detached_cpu_ns = Some(800 * MS);
+    }
+    assert!(!ids(parts).contains(&"hand-off"));
+}
+
 /// That many threads that count, of which one runs at a time.
 fn crowd(count: u64) -> ProfileParts {
     let threads = (1..=count).map(|id| {
