@@ -214,11 +214,10 @@ proptest! {
     }
 }
 
-/// Thread 1 holds from 0 on, thread 2 waits from 10 on and asks at the given times; what
-/// the holds of thread 1 overran by at `now`.
-fn overrun(asked_at: &[u64], released_at: Option<u64>, now: u64) -> Overrun {
+/// What a ledger says at `now` of events, each with its thread and its time.
+fn account(events: &[(EventKind, u32, u64)], now: u64) -> Account {
     let mut ledger = Ledger::new(0);
-    let mut post = |kind, thread: u32, time_ns| {
+    for &(kind, thread, time_ns) in events {
         ledger.apply(Event {
             time_ns,
             thread,
@@ -226,17 +225,19 @@ fn overrun(asked_at: &[u64], released_at: Option<u64>, now: u64) -> Overrun {
             kind,
             flags: 0,
         });
-    };
-    post(EventKind::Acquire, 1, 0);
-    post(EventKind::Wait, 2, 10);
-    for &at in asked_at {
-        post(EventKind::DropRequest, 2, at);
     }
+    ledger.at(now)
+}
+
+/// Thread 1 holds from 0 on, thread 2 waits from 10 on and asks at the given times; what
+/// the holds of thread 1 overran by at `now`.
+fn overrun(asked_at: &[u64], released_at: Option<u64>, now: u64) -> Overrun {
+    let mut events = vec![(EventKind::Acquire, 1, 0), (EventKind::Wait, 2, 10)];
+    events.extend(asked_at.iter().map(|&at| (EventKind::DropRequest, 2, at)));
     if let Some(at) = released_at {
-        post(EventKind::Release, 1, at);
-        post(EventKind::Acquire, 2, at);
+        events.extend([(EventKind::Release, 1, at), (EventKind::Acquire, 2, at)]);
     }
-    let account = ledger.at(now);
+    let account = account(&events, now);
     assert_eq!(account.threads[1].overrun, Overrun::default());
     account.threads[0].overrun
 }
@@ -271,7 +272,6 @@ fn a_hold_that_still_goes_on_has_overrun_up_to_now() {
 
 #[test]
 fn one_who_came_before_the_hold_waits_for_it_from_its_beginning() {
-    let mut ledger = Ledger::new(0);
     let events = [
         (EventKind::Acquire, 1, 0),
         (EventKind::Wait, 2, 10),
@@ -280,16 +280,7 @@ fn one_who_came_before_the_hold_waits_for_it_from_its_beginning() {
         (EventKind::DropRequest, 2, 105),
         (EventKind::Release, 3, 110),
     ];
-    for (kind, thread, time_ns) in events {
-        ledger.apply(Event {
-            time_ns,
-            thread,
-            slot: thread as u16,
-            kind,
-            flags: 0,
-        });
-    }
-    let account = ledger.at(110);
+    let account = account(&events, 110);
     assert_eq!(account.threads[0].overrun, Overrun::default());
     let expected = Overrun {
         holds: 1,
