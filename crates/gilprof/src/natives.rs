@@ -17,7 +17,7 @@ use crate::signals::thread_cpu_ns;
 /// How long it is between two samples at least.
 const EVERY: Duration = Duration::from_millis(8);
 /// What sampling may cost: one part in so many of a core.
-const AFFORDED: u64 = 400;
+const AFFORDED: u64 = 200;
 /// How long a sample may put off the next one. Reading the symbols of a module takes
 /// long, but only once.
 const LONGEST: Duration = Duration::from_millis(50);

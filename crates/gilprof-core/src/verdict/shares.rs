@@ -97,7 +97,7 @@ fn divide<'p>(gauge: &Gauge<'p>, thread: &'p Thread) -> Holder<'p> {
     let caused_ns = thread.caused_ns;
     let overran = Overran::of(gauge, thread);
     let blocked_ns = match blocked(gauge, thread) {
-        0.0 => part_of(thread.overrun.caused_ns, overran.blocked),
+        0.0 => part_of(thread.overrun.caused_ns.min(caused_ns), overran.blocked),
         part => part_of(caused_ns, part),
     };
     let rest_ns = caused_ns - blocked_ns.min(caused_ns);
