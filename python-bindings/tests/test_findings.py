@@ -144,10 +144,11 @@ def test_a_native_function_that_keeps_the_gil_is_a_native_hold(call):
     if not has_symbols():
         pytest.skip("this interpreter has no symbols: nobody knows what is native")
     ids, profile = found(lambda: ticking(lambda: for_seconds(1, NATIVE[call]), "native"))
-    assert ids[0] == "native-hold"
+    # A busy machine may starve them of CPUs too.
+    assert [one for one in ids if one != "cpu-starved"][0] == "native-hold"
     assert not {"convoy", "blocked-hold", "starved-interpreter"} & set(ids)
     # The line that calls it is in this file, whoever is called.
-    assert "test_findings.py" in profile.verdict.sentence
+    assert "test_findings.py" in sentence(profile, "native-hold")
 
 
 def echo(rounds=100):
