@@ -191,8 +191,8 @@ fn goes_on(region: &Region, held: Held) -> bool {
 /// Whether two readings show the same functions calling each other. What they do may
 /// have moved on.
 fn same(first: &[FrameAt], second: &[FrameAt]) -> bool {
-    let codes = |frames: &[FrameAt]| frames.iter().map(|frame| frame.code).collect::<Vec<_>>();
-    codes(first) == codes(second)
+    let codes = |frames| <[FrameAt]>::iter(frames).map(|frame| frame.code);
+    codes(first).eq(codes(second))
 }
 
 /// How many of the outermost calls two readings have in common; none where these were too
