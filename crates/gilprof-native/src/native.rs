@@ -14,7 +14,7 @@ use crate::name::readable;
 use crate::registers::Registers;
 
 /// How many functions of a stack are kept, the innermost.
-const KEPT: usize = 8;
+const KEPT: usize = 24;
 /// How much of a stack is read, in bytes.
 const STACK: usize = 8 << 10;
 /// An address outside of all modules may be in one that is new; but the process's

@@ -133,7 +133,7 @@ fn acquired(gil: u32) {
         }
         let weights = writer.acquire(slot, now_ns);
         if due {
-            read_cpu(writer, slot);
+            read_cpu(active, writer, slot);
         }
         if gil == 0 && weights.is_due() {
             active.take_stack(slot, Moment::Acquire, weights);
@@ -149,7 +149,7 @@ fn released(gil: u32) {
         let due = own.filter(|&slot| writer.is_cpu_due(slot, now_ns));
         let (slot, weights) = writer.release(now_ns);
         if let Some(own) = due {
-            read_cpu(writer, own);
+            read_cpu(active, writer, own);
         }
         if gil == 0 && weights.is_due() {
             active.take_stack(slot, Moment::Release, weights);
@@ -163,12 +163,15 @@ fn interpreter(active: &Active, known: &Known) -> Option<u64> {
     active.interpreters.and_then(|of| of.state(state))
 }
 
-fn read_cpu(writer: &Writer<'_>, slot: Slot) {
+/// Each thread with events comes here now and then: a good place to look whether the
+/// reader has slept long enough.
+fn read_cpu(active: &Active, writer: &Writer<'_>, slot: Slot) {
     let counted = match writer.has_read_cpu(slot) {
         true => cpu::read(),
         false => cpu::read_first(),
     };
     writer.book_cpu(slot, counted);
+    errno::kept(|| active.region.ring_if_filling(writer.gil()));
 }
 
 /// What a wait must know when it ends.
@@ -205,7 +208,7 @@ fn begins_to_wait(cond: usize, mutex: usize) -> Option<Ticket> {
         let slot = active.slot(known, writer, now_ns);
         let due = writer.is_cpu_due(slot, now_ns);
         if writer.wait(slot, now_ns) && due {
-            read_cpu(writer, slot);
+            read_cpu(active, writer, slot);
         }
         ticket = Some(Ticket {
             gil,

@@ -17,6 +17,8 @@ pub struct GilCell {
     pub(crate) sequence: AtomicU64,
     /// How many events were posted to this GIL's ring.
     pub(crate) head: Head,
+    /// From which head on the reader is to be woken; it sets it.
+    pub(crate) ring_at: AtomicU64,
     pub(crate) holder: AtomicU32,
     /// Whether a waiter has asked for the GIL during the present hold.
     pub(crate) requested: AtomicU32,

@@ -34,6 +34,8 @@ struct StackCell([AtomicU64; HEAD_WORDS + FRAMES]);
 pub struct StackTable {
     /// How many stacks were ever posted.
     head: AtomicU64,
+    /// From which head on the reader is to be woken; it sets it.
+    ring_at: AtomicU64,
     /// Frames whose code object found no room.
     codes_refused: AtomicU64,
     codes: [AtomicU64; CODES],
@@ -176,6 +178,12 @@ impl StackTable {
         self.head.store(position + 1, Ordering::Release);
     }
 
+    /// Whether so many stacks came since the reader's last look that it should look again.
+    // Must not allocate.
+    pub(crate) fn is_filling(&self) -> bool {
+        self.posted() >= self.ring_at.load(Ordering::Relaxed)
+    }
+
     fn posted(&self) -> u64 {
         // Pairs with the release store in `post`.
         self.head.load(Ordering::Acquire)
@@ -244,6 +252,8 @@ impl StackCursor {
             self.lost += next - self.position;
             self.position = next;
         }
+        let ring_at = self.position + STACKS as u64 / 2;
+        table.ring_at.store(ring_at, Ordering::Relaxed);
         None
     }
 

@@ -35,6 +35,11 @@ impl<'r> Writer<'r> {
         })
     }
 
+    /// The GIL's index.
+    pub fn gil(&self) -> u32 {
+        self.gil
+    }
+
     /// The GIL's cell.
     pub fn cell(&self) -> &'r GilCell {
         self.cell

@@ -19,6 +19,8 @@ pub(crate) struct Collector {
     pace: Pace,
     /// When the events are to be read again.
     due: Instant,
+    /// How often the bell had rung at the last turn.
+    rung: u32,
     /// How long after the last look the holder is to be looked at again.
     look_again: Option<Duration>,
     /// What this thread's CPU clock said when it last looked and did nothing else.
@@ -43,6 +45,7 @@ impl Default for Collector {
         Collector {
             pace: Pace::new(),
             due: Instant::now(),
+            rung: 0,
             look_again: None,
             looked_at_cpu_ns: None,
             cursors: Vec::new(),
@@ -77,15 +80,18 @@ impl Collector {
             let cost_ns = cpu_ns.saturating_sub(before_ns);
             self.stacks.look_cost(Duration::from_nanos(cost_ns));
         }
-        if now < self.due && self.look_again.is_none() {
-            // The bell has rung.
+        let rung = region.rung();
+        let has_rung = std::mem::replace(&mut self.rung, rung) != rung;
+        let filling = region.is_filling();
+        if has_rung && !filling {
+            // Somebody has to wait for long.
             self.stacks.was_asked_for();
         }
         let pid = region.recording().pid;
         let native = self.native.get_or_insert_with(|| Native::new(pid));
         self.look_again = self.stacks.look(region, native);
         self.blocks.look(region, native);
-        if now >= self.due {
+        if now >= self.due || filling {
             let events = self.drain(region);
             self.due = now + self.pace.pause(events, region.sizes().relaxed_batch());
         } else {
@@ -150,6 +156,7 @@ impl Collector {
             }
         }
         let passed = cursor.position() - before;
+        region.has_read(gil, cursor.position());
         if asked_for {
             self.stacks.was_asked_for();
         }

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 /// size outlasts even a burst that begins right after the longest pause.
 const SHORTEST: Duration = Duration::from_millis(2);
 const LONGEST: Duration = Duration::from_millis(80);
-/// A program that does next to nothing is woken more rarely still.
-const IDLE: Duration = Duration::from_millis(100);
+/// A program that does next to nothing is looked at ever more rarely. When it wakes up,
+/// a hook rings before its ring is full.
+const IDLE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(500));
 const FEW: u64 = 64;
 
 /// Spaces the looks at a ring by how fast it fills.
@@ -37,7 +38,7 @@ impl Pace {
 
 fn spaced(past: Duration, events: u64, wanted: u64) -> Duration {
     if events < FEW {
-        return IDLE;
+        return (2 * past).clamp(IDLE.0, IDLE.1);
     }
     let pause = past.as_secs_f64() * wanted as f64 / events as f64;
     Duration::from_secs_f64(pause.clamp(SHORTEST.as_secs_f64(), LONGEST.as_secs_f64()))
@@ -56,8 +57,10 @@ mod tests {
     }
 
     #[test]
-    fn an_idle_program_is_looked_at_rarely_and_a_storm_never_too_often() {
-        assert_eq!(spaced(2 * MS, 0, 16_384), IDLE);
+    fn an_idle_program_is_looked_at_ever_more_rarely_and_a_storm_never_too_often() {
+        assert_eq!(spaced(2 * MS, 0, 16_384), IDLE.0);
+        assert_eq!(spaced(IDLE.0, 0, 16_384), 2 * IDLE.0);
+        assert_eq!(spaced(IDLE.1, 0, 16_384), IDLE.1);
         assert_eq!(spaced(100 * MS, u64::MAX, 1), SHORTEST);
     }
 }

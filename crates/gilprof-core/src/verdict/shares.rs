@@ -11,8 +11,8 @@ use crate::state::State;
 use crate::thread::Thread;
 
 /// Of the time that holds went on after they were asked to end, so much on a CPU is no
-/// accident: Python code that is preempted has none, and a native function has its part
-/// of a busy machine.
+/// accident: Python code that is preempted has none. Where it is known that the holds
+/// were in one native function, they may have had less on a busy machine.
 const RAN: f64 = 0.15;
 /// Of the samples of such holds that are native, at least so many are in a native
 /// function; of Python code up to about a half are, in many small helpers.
@@ -102,12 +102,13 @@ fn divide<'p>(gauge: &Gauge<'p>, thread: &'p Thread) -> Holder<'p> {
     };
     let rest_ns = caused_ns - blocked_ns.min(caused_ns);
     let gc_ns = part_of(rest_ns, collecting(gauge, thread));
-    let left_ns = match overran.ran {
-        RAN.. => part_of(thread.overrun.caused_ns, 1.0 - overran.blocked),
-        _ => 0,
+    let is_native = is_one_function(gauge, thread);
+    let left_ns = match is_native || overran.ran >= RAN {
+        true => part_of(thread.overrun.caused_ns, 1.0 - overran.blocked),
+        false => 0,
     };
     let left_ns = left_ns.saturating_sub(gc_ns).min(rest_ns - gc_ns);
-    let deaf_ns = match is_one_function(gauge, thread) {
+    let deaf_ns = match is_native {
         true => 0,
         false => left_ns.min(foreign(gauge, thread)),
     };

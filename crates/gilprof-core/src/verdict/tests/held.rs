@@ -96,6 +96,16 @@ fn native_holds_on_a_busy_machine_are_native() {
     assert_eq!(verdict(parts).id, FindingId::NativeHold);
 }
 
+#[test]
+fn a_native_function_that_a_machine_leaves_hardly_any_cpu_is_native() {
+    let mut parts = with_native(long(20), &["encoder_call"]);
+    for thread in &mut parts.threads {
+        thread.holding_cpu_ns = Some(thread.holding_ns / 20);
+        thread.holding_preempted_ns = Some(thread.holding_ns / 20 * 19);
+    }
+    assert!(ids(parts).contains(&"native-hold"));
+}
+
 /// Two threads that are blocked while they hold.
 fn asleep(part: u64) -> ProfileParts {
     let mut parts = long(20);
