@@ -127,13 +127,13 @@ fn acquired(gil: u32) {
     book(gil, |active, known, writer| {
         let now_ns = active.clock.now_ns();
         let slot = active.slot(known, writer, now_ns);
-        let due = writer.is_cpu_due(slot, now_ns);
+        let due = writer.cpu_due(slot, now_ns);
         if writer.has_asked(slot) {
             writer.note_answered(slot, interpreter(active, known), now_ns);
         }
         let weights = writer.acquire(slot, now_ns);
-        if due {
-            read_cpu(active, writer, slot);
+        if let Some(pause_ns) = due {
+            read_cpu(active, writer, slot, pause_ns);
         }
         if gil == 0 && weights.is_due() {
             active.take_stack(slot, Moment::Acquire, weights);
@@ -146,10 +146,10 @@ fn released(gil: u32) {
         let now_ns = active.clock.now_ns();
         let own = known.recall(thread_pointer());
         let own = own.or_else(|| current::slot(active.generation));
-        let due = own.filter(|&slot| writer.is_cpu_due(slot, now_ns));
+        let due = own.and_then(|slot| Some((slot, writer.cpu_due(slot, now_ns)?)));
         let (slot, weights) = writer.release(now_ns);
-        if let Some(own) = due {
-            read_cpu(active, writer, own);
+        if let Some((own, pause_ns)) = due {
+            read_cpu(active, writer, own, pause_ns);
         }
         if gil == 0 && weights.is_due() {
             active.take_stack(slot, Moment::Release, weights);
@@ -165,12 +165,12 @@ fn interpreter(active: &Active, known: &Known) -> Option<u64> {
 
 /// Each thread with events comes here now and then: a good place to look whether the
 /// reader has slept long enough.
-fn read_cpu(active: &Active, writer: &Writer<'_>, slot: Slot) {
+fn read_cpu(active: &Active, writer: &Writer<'_>, slot: Slot, pause_ns: u64) {
     let counted = match writer.has_read_cpu(slot) {
         true => cpu::read(),
         false => cpu::read_first(),
     };
-    writer.book_cpu(slot, counted);
+    writer.book_cpu(slot, counted, pause_ns);
     errno::kept(|| active.region.ring_if_filling(writer.gil()));
 }
 
@@ -206,9 +206,11 @@ fn begins_to_wait(cond: usize, mutex: usize) -> Option<Ticket> {
     book(gil, |active, known, writer| {
         let now_ns = active.clock.now_ns();
         let slot = active.slot(known, writer, now_ns);
-        let due = writer.is_cpu_due(slot, now_ns);
-        if writer.wait(slot, now_ns) && due {
-            read_cpu(active, writer, slot);
+        let due = writer.cpu_due(slot, now_ns);
+        if writer.wait(slot, now_ns)
+            && let Some(pause_ns) = due
+        {
+            read_cpu(active, writer, slot, pause_ns);
         }
         ticket = Some(Ticket {
             gil,

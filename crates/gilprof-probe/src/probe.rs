@@ -260,7 +260,7 @@ fn begin_with_holder(region: &Region, generation: u32, now_ns: u64) {
     let slot = writer.admit(native_id, now_ns).unwrap_or(Slot::NONE);
     current::set_slot(generation, slot);
     writer.acquire(slot, now_ns);
-    writer.book_cpu(slot, cpu::read());
+    writer.book_cpu(slot, cpu::read(), 0);
     writer.cell().leave();
 }
 

@@ -6,13 +6,16 @@ use crate::hist::add;
 use crate::sync::{AtomicU64, Ordering::Relaxed};
 use crate::thread::ThreadCell;
 
-/// Readings are at least this far apart, so that a pair of release and acquire does not
-/// pay for one.
-pub(crate) const READING_NS: u64 = 200_000;
+/// Readings are about so far apart, so that neither a pair of release and acquire nor a
+/// thread that does a bit now and then pays much for them.
+pub(crate) const READING_NS: u64 = 2_000_000;
 
-/// A thread that was away from the GIL for this long has most likely slept: what it
-/// counted then is kept apart from the hold that follows.
-pub(crate) const AWAY_NS: u64 = READING_NS / 2;
+/// But a hold of this length ends with one.
+const LONG_NS: u64 = 200_000;
+
+/// And so does the time away that follows it: what the thread counted then is kept apart
+/// from its next hold. If it was away for so long it has most likely slept.
+const AWAY_NS: u64 = LONG_NS / 2;
 
 /// What was read last, and what the readings have come to.
 #[derive(Debug)]
@@ -107,19 +110,37 @@ impl ThreadCell {
         now_ns >= self.cpu_due_ns.load(Relaxed)
     }
 
-    /// The same where the event ends a time away from the GIL.
+    /// The same where the event ends a hold.
     // Must not allocate.
     #[inline(always)]
-    pub(crate) fn is_cpu_due_after_absence(&self, now_ns: u64) -> bool {
-        self.is_cpu_due(now_ns) || now_ns.saturating_sub(self.since_ns.load(Relaxed)) >= AWAY_NS
+    pub(crate) fn is_cpu_due_at_release(&self, held_ns: u64, now_ns: u64) -> bool {
+        held_ns >= LONG_NS || self.is_cpu_due(now_ns)
     }
 
-    /// Books what was counted since the last reading. The sums must be those of the
-    /// instant of the reading. `None`: the system does not tell.
+    /// The same where the thread ends: what it counted last would be lost.
     // Must not allocate.
-    pub(crate) fn book_cpu(&self, counted: Option<CpuReading>, now_ns: u64) {
+    pub(crate) fn is_cpu_due_at_end(&self, now_ns: u64) -> bool {
+        self.is_cpu_due(now_ns.saturating_add(READING_NS - LONG_NS))
+    }
+
+    /// For how long no other reading is due after one that was due at an event at this
+    /// time, in ns; `None` where none is due.
+    // Must not allocate.
+    pub(crate) fn cpu_pause(&self, now_ns: u64) -> Option<u64> {
+        let since_ns = self.since_ns.load(Relaxed);
+        if self.is_holding() && now_ns.saturating_sub(since_ns) >= LONG_NS {
+            return Some(AWAY_NS);
+        }
+        self.is_cpu_due(now_ns).then_some(READING_NS)
+    }
+
+    /// Books what was counted since the last reading, and that none is due for a while.
+    /// The sums must be those of the instant of the reading. `None`: the system does not
+    /// tell.
+    // Must not allocate.
+    pub(crate) fn book_cpu(&self, counted: Option<CpuReading>, now_ns: u64, pause_ns: u64) {
         self.cpu_due_ns
-            .store(now_ns.saturating_add(READING_NS), Relaxed);
+            .store(now_ns.saturating_add(pause_ns), Relaxed);
         let Some(counted) = counted else {
             return;
         };
@@ -172,7 +193,7 @@ impl ThreadCell {
     /// Books that reading, once the thread's sums are closed.
     // Must not allocate.
     pub(crate) fn book_cpu_at_end(&self, end_ns: u64) {
-        self.book_cpu(self.cpu.end(), end_ns);
+        self.book_cpu(self.cpu.end(), end_ns, 0);
     }
 
     pub(crate) fn last_cpu_reading(&self) -> Option<LastReading> {

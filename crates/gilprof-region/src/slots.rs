@@ -25,7 +25,7 @@ impl Region {
         let thread = self.thread(slot)?;
         self.enrol(thread, native_id, now_ns);
         if counted.is_some() {
-            thread.book_cpu(counted, now_ns);
+            thread.book_cpu(counted, now_ns, 0);
         }
         thread.adopted.store(1, Relaxed);
         thread.name.write(name.bytes());
@@ -130,7 +130,7 @@ impl Region {
     // Must not allocate.
     pub fn is_cpu_due_at_end(&self, slot: Slot, now_ns: u64) -> bool {
         let thread = self.thread(slot);
-        thread.is_some_and(|thread| thread.is_cpu_due(now_ns))
+        thread.is_some_and(|thread| thread.is_cpu_due_at_end(now_ns))
     }
 
     /// Notes that the thread in `slot` has ended; the next event of the GIL it

@@ -181,7 +181,7 @@ impl<'r> Writer<'r> {
         let since = thread.since_ns.load(Relaxed);
         let now = now_ns.max(self.cell.turned_ns.load(Relaxed)).max(since);
         let detached = thread.detached_ns.load(Relaxed) + (now - since);
-        if thread.detached_due.is_passed(detached) || thread.is_cpu_due_after_absence(now) {
+        if thread.detached_due.is_passed(detached) || thread.is_cpu_due(now) {
             return false;
         }
         self.take(thread, slot, now);
@@ -275,8 +275,12 @@ impl<'r> Writer<'r> {
         };
         let turned = self.cell.turned_ns.load(Relaxed);
         let now = now_ns.max(turned);
-        let holding = thread.holding_ns.load(Relaxed) + (now - turned);
-        if !self.cell.is_calm() || thread.hold_due.is_passed(holding) || thread.is_cpu_due(now) {
+        let held = now - turned;
+        let holding = thread.holding_ns.load(Relaxed) + held;
+        if !self.cell.is_calm()
+            || thread.hold_due.is_passed(holding)
+            || thread.is_cpu_due_at_release(held, now)
+        {
             return false;
         }
         self.give_up(slot, now);
@@ -330,16 +334,13 @@ impl<'r> Writer<'r> {
         }
     }
 
-    /// Whether the thread's CPU clock is to be read with an event at this time, and the
-    /// reading booked after it ([`Writer::book_cpu`]).
+    /// Where the thread's CPU clock is to be read with an event at this time, and the
+    /// reading booked after it ([`Writer::book_cpu`]): for how many ns no other one is due
+    /// then.
     // Must not allocate.
     #[inline]
-    pub fn is_cpu_due(&self, slot: Slot, now_ns: u64) -> bool {
-        let thread = self.region.thread(slot);
-        thread.is_some_and(|thread| match thread.is_holding() {
-            true => thread.is_cpu_due(now_ns),
-            false => thread.is_cpu_due_after_absence(now_ns),
-        })
+    pub fn cpu_due(&self, slot: Slot, now_ns: u64) -> Option<u64> {
+        self.region.thread(slot)?.cpu_pause(now_ns)
     }
 
     /// Whether the thread's CPU clock was read before.
@@ -350,11 +351,11 @@ impl<'r> Writer<'r> {
     }
 
     /// Books what the calling thread's CPU clock says, right after an event of that
-    /// thread. `None`: the system does not tell.
+    /// thread. `None`: the system does not tell. `pause_ns` is from [`Writer::cpu_due`].
     // Must not allocate.
-    pub fn book_cpu(&self, slot: Slot, counted: Option<CpuReading>) {
+    pub fn book_cpu(&self, slot: Slot, counted: Option<CpuReading>, pause_ns: u64) {
         if let Some(thread) = self.region.thread(slot) {
-            thread.book_cpu(counted, thread.since_ns.load(Relaxed));
+            thread.book_cpu(counted, thread.since_ns.load(Relaxed), pause_ns);
         }
     }
 

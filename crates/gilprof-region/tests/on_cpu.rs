@@ -29,10 +29,11 @@ fn writer(region: &Region) -> Writer<'_> {
 /// Holds from `from` to `to`, with a reading at both ends.
 fn hold(writer: &Writer<'_>, slot: Slot, (from, to): (u64, u64), counts: [Option<CpuReading>; 2]) {
     writer.cell().enter();
+    let due = [from, to].map(|at_ns| writer.cpu_due(slot, at_ns).unwrap_or_default());
     writer.acquire(slot, from);
-    writer.book_cpu(slot, counts[0]);
+    writer.book_cpu(slot, counts[0], due[0]);
     writer.release(to);
-    writer.book_cpu(slot, counts[1]);
+    writer.book_cpu(slot, counts[1], due[1]);
     writer.cell().leave();
 }
 
@@ -102,23 +103,31 @@ fn without_two_readings_nothing_is_known() {
 }
 
 #[test]
-fn a_reading_is_due_after_a_time_or_after_an_absence() {
+fn a_reading_is_due_after_a_time_after_a_long_hold_and_after_the_absence_that_follows() {
     let region = region(2);
     let writer = writer(&region);
     let slot = writer.admit(7, MS).unwrap();
     writer.cell().enter();
-    assert!(writer.is_cpu_due(slot, MS), "the first one");
+    let first = writer.cpu_due(slot, MS).unwrap();
+    assert_eq!(first, 2 * MS);
     assert!(!writer.acquire_if_calm(slot, MS));
     writer.acquire(slot, MS);
-    writer.book_cpu(slot, counted(1, 0));
-    assert!(!writer.is_cpu_due(slot, MS + 199_999));
-    assert!(writer.is_cpu_due(slot, MS + 200_000));
-    assert!(!writer.release_if_calm(MS + 200_000));
-    assert!(writer.release_if_calm(MS + 50_000));
-    assert!(!writer.is_cpu_due(slot, MS + 149_999));
-    assert!(writer.is_cpu_due(slot, MS + 150_000));
-    assert!(!writer.acquire_if_calm(slot, MS + 150_000));
-    assert!(writer.acquire_if_calm(slot, MS + 60_000));
+    writer.book_cpu(slot, counted(1, 0), first);
+    let mut now = MS + 199_999;
+    assert_eq!(writer.cpu_due(slot, now), None);
+    assert_eq!(writer.cpu_due(slot, now + 1), Some(100_000));
+    assert!(!writer.release_if_calm(now + 1));
+    // A short hold, an absence, a long hold.
+    assert!(writer.release_if_calm(now));
+    now += 500_000;
+    assert!(writer.acquire_if_calm(slot, now));
+    now += 200_000;
+    let pause = writer.cpu_due(slot, now).unwrap();
+    writer.release(now);
+    writer.book_cpu(slot, counted(2, 0), pause);
+    assert_eq!(writer.cpu_due(slot, now + 99_999), None);
+    assert!(!writer.acquire_if_calm(slot, now + 100_000));
+    assert!(writer.acquire_if_calm(slot, now + 99_999));
     writer.cell().leave();
 }
 
@@ -128,7 +137,7 @@ fn a_system_that_does_not_tell_is_not_asked_at_every_event() {
     let writer = writer(&region);
     let slot = writer.admit(7, MS).unwrap();
     hold(&writer, slot, (MS, 2 * MS), [None, None]);
-    assert!(!writer.is_cpu_due(slot, 2 * MS + 1));
+    assert_eq!(writer.cpu_due(slot, 2 * MS + 1), None);
 }
 
 #[test]
@@ -168,7 +177,7 @@ fn a_cut_says_what_is_unread_of_those_that_are_away() {
     let slot = writer.admit(7, MS).unwrap();
     writer.cell().enter();
     writer.acquire(slot, MS);
-    writer.book_cpu(slot, counted(1, 0));
+    writer.book_cpu(slot, counted(1, 0), 0);
     writer.cell().leave();
     let cut = Cut::take(&region, &Clock::monotonic(), Some(5 * MS));
     let unread: Vec<_> = cut

@@ -119,7 +119,7 @@ impl Script<'_> {
                 voluntary: now / 300,
                 involuntary: 0,
             };
-            writer.book_cpu(self.lanes[lane].1, Some(counted));
+            writer.book_cpu(self.lanes[lane].1, Some(counted), 0);
         }
         writer.cell().leave();
     }
