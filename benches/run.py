@@ -108,6 +108,10 @@ def thread_churn():
     return whole_program(workloads.thread_churn, 1)
 
 
+def quick_churn():
+    return whole_program(workloads.quick_churn, None)
+
+
 def thread_storm():
     """What a start and end of a thread costs more; of a program that does nothing else."""
 
@@ -295,6 +299,7 @@ BENCHES = [
     cpu_threads,
     io_threads,
     thread_churn,
+    quick_churn,
     thread_storm,
     handoff_storm,
     import_time,

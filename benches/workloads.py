@@ -51,7 +51,13 @@ def io_threads():
 
 
 def thread_churn():
-    """A thread for each piece of work of a fraction of a millisecond."""
+    """A thread for each piece of work of about a millisecond."""
+    for _ in range(25):
+        together([lambda: count(40_000)] * 4)
+
+
+def quick_churn():
+    """A thread for each piece of work of a quarter of a millisecond."""
     for _ in range(80):
         together([lambda: count(10_000)] * 4)
 
