@@ -26,6 +26,7 @@
 mod error;
 mod layout;
 
+mod maps;
 mod memory;
 mod nearby;
 #[allow(unsafe_code, reason = "a system call reads the memory")]
@@ -44,6 +45,7 @@ pub use error::Unreadable;
 pub use frames::{FRAME_WORDS, FrameAt, FrameLayout, Instruction};
 pub use layout::{CodeLayout, WORDS};
 pub use lines::LineTable;
+pub use maps::Mapping;
 pub use memory::Memory;
 pub use process::ProcessMemory;
 pub use text::{MAX_TEXT_CHARS, TextLayout};

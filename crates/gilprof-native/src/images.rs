@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use gilprof_code::Mapping;
+
 /// A file of which code is mapped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Image {
@@ -14,68 +16,37 @@ pub(crate) struct Image {
 /// Those of the process, by their addresses, and where it has code that is in no file;
 /// none where the system does not tell.
 pub(crate) fn of(pid: u32) -> (Vec<Image>, Vec<Range<u64>>) {
-    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps"));
-    let maps = maps.unwrap_or_default();
-    (images(&maps), generated(&maps))
+    let mappings = Mapping::all(pid).unwrap_or_default();
+    (images(&mappings), generated(&mappings))
 }
 
 /// Where code was made while the program ran: by a JIT compiler, or for calls back.
-fn generated(maps: &str) -> Vec<Range<u64>> {
-    let mappings = maps.lines().filter_map(Mapping::read);
-    mappings
-        .filter(|mapping| mapping.code && mapping.path.is_empty())
-        .map(|mapping| mapping.start..mapping.end)
-        .collect()
+fn generated(mappings: &[Mapping]) -> Vec<Range<u64>> {
+    let made = |mapping: &&Mapping| mapping.executable && mapping.path.is_empty();
+    let made = mappings.iter().filter(made);
+    made.map(|mapping| mapping.range.clone()).collect()
 }
 
-fn images(maps: &str) -> Vec<Image> {
+fn images(mappings: &[Mapping]) -> Vec<Image> {
     let mut images: Vec<(Image, bool)> = Vec::new();
-    let of_files = |mapping: &Mapping<'_>| mapping.path.starts_with('/');
-    for mapping in maps.lines().filter_map(Mapping::read).filter(of_files) {
+    for mapping in mappings.iter().filter(|mapping| mapping.is_of_file()) {
         match images.last_mut() {
             Some((image, code)) if mapping.offset != 0 && image.path == mapping.path => {
-                image.range.end = mapping.end;
-                *code |= mapping.code;
+                image.range.end = mapping.range.end;
+                *code |= mapping.executable;
             }
             _ if mapping.offset == 0 => {
                 let image = Image {
-                    path: mapping.path.into(),
-                    range: mapping.start..mapping.end,
+                    path: mapping.path.clone(),
+                    range: mapping.range.clone(),
                 };
-                images.push((image, mapping.code));
+                images.push((image, mapping.executable));
             }
             _ => (),
         }
     }
     let with_code = images.into_iter().filter(|(_, code)| *code);
     with_code.map(|(image, _)| image).collect()
-}
-
-/// A line of `/proc/PID/maps`; without a path it is of no file.
-struct Mapping<'m> {
-    start: u64,
-    end: u64,
-    offset: u64,
-    code: bool,
-    path: &'m str,
-}
-
-impl<'m> Mapping<'m> {
-    fn read(line: &'m str) -> Option<Self> {
-        let mut fields = line.splitn(6, ' ');
-        let (start, end) = fields.next()?.split_once('-')?;
-        let permissions = fields.next()?;
-        let offset = fields.next()?;
-        let path = fields.nth(2).unwrap_or_default().trim_start();
-        let number = |text| u64::from_str_radix(text, 16).ok();
-        Some(Mapping {
-            start: number(start)?,
-            end: number(end)?,
-            offset: number(offset)?,
-            code: permissions.as_bytes().get(2) == Some(&b'x'),
-            path,
-        })
-    }
 }
 
 #[cfg(test)]
@@ -103,7 +74,7 @@ mod tests {
             range,
         };
         assert_eq!(
-            images(MAPS),
+            images(&Mapping::read_all(MAPS)),
             [
                 image("/usr/bin/cat", 0x55f8_f504_1000..0x55f8_f504_d000),
                 image("/opt/my libs/libc.so.6", 0x7f8c_295d_b000..0x7f8c_2976_2000),
@@ -113,7 +84,7 @@ mod tests {
 
     #[test]
     fn code_in_no_file_was_made_by_the_program() {
-        let code = generated(MAPS);
+        let code = generated(&Mapping::read_all(MAPS));
         assert_eq!(code.len(), 1);
         assert_eq!(code[0], 0x7f8c_2980_0000..0x7f8c_2981_0000);
     }
