@@ -8,6 +8,25 @@ mod elf;
 mod image;
 mod modules;
 
+mod access;
+mod namespace;
+mod process;
+mod refusal;
+
+mod presence;
+mod python;
+mod target;
+mod version;
+
+mod tree;
+
 pub use elf::{Symbol, SymbolKind};
 pub use error::Error;
 pub use modules::{Module, Modules, Slot};
+pub use presence::Presence;
+pub use process::Process;
+pub use python::{Gil, Python};
+pub use refusal::{Refusal, SUPPORTED};
+pub use target::Target;
+pub use tree::{Changes, Tree};
+pub use version::Version;

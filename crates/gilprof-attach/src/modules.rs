@@ -25,18 +25,23 @@ impl Modules {
     /// # Errors
     /// What the system says, where there is no such process or it may not be looked at.
     pub fn of(pid: u32) -> io::Result<Self> {
+        Ok(Self::from_mappings(pid, &Mapping::all(pid)?))
+    }
+
+    /// Those of the process that has all of this mapped.
+    pub fn from_mappings(pid: u32, mappings: &[Mapping]) -> Self {
         let mut modules: Vec<Module> = Vec::new();
-        for mapping in Mapping::all(pid)?.into_iter().filter(Mapping::is_of_file) {
+        for mapping in mappings.iter().filter(|mapping| mapping.is_of_file()) {
             match modules.last_mut() {
-                Some(module) if mapping.offset != 0 && module.mappings[0].file == mapping.file => {
-                    module.mappings.push(mapping);
+                Some(module) if mapping.offset != 0 && module.file() == mapping.file => {
+                    module.mappings.push(mapping.clone());
                 }
-                _ if mapping.offset == 0 => modules.push(Module::new(pid, mapping)),
+                _ if mapping.offset == 0 => modules.push(Module::new(pid, mapping.clone())),
                 _ => (),
             }
         }
         modules.retain(Module::has_code);
-        Ok(Modules { modules })
+        Modules { modules }
     }
 
     /// All, by their addresses.
