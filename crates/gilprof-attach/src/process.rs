@@ -140,10 +140,11 @@ impl Process {
         self.credentials
     }
 
-    /// The user whom the kernel takes it to be of: root, once a process is not to be looked
-    /// at by its own user (`PR_SET_DUMPABLE`).
+    /// The user whom its files in `/proc` belong to: root, once a process is not to be looked
+    /// at by its own user. The folder's owner does not tell (`task_dump_owner`,
+    /// `fs/proc/base.c`).
     pub(crate) fn owner(&self) -> Option<u32> {
-        Some(fs::metadata(format!("/proc/{}", self.pid)).ok()?.uid())
+        Some(fs::metadata(format!("/proc/{}/stat", self.pid)).ok()?.uid())
     }
 
     /// Who traces one of its threads.

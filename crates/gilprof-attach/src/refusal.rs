@@ -62,8 +62,8 @@ pub enum Refusal {
     Yama(u32),
     /// A security module has something against it.
     #[error(
-        "may not be traced, as a security module (AppArmor, SELinux) has it: allow gilprof \
-        to trace there"
+        "may not be traced, as a security module (AppArmor, SELinux, Landlock) has it: allow \
+        gilprof to trace it"
     )]
     Forbidden,
     /// This process may not trace any other.

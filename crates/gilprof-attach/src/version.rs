@@ -50,12 +50,14 @@ impl Version {
         .filter(|version| version.major > 0)
     }
 
-    /// The beginning of a text such as `3.9.18 (main, Jan  1 2024, 00:00:00) \n[GCC 12.2.0]`.
+    /// The beginning of a text such as `3.9.18 (main, Jan  1 2024, 00:00:00) \n[GCC 12.2.0]`;
+    /// from 3.10 on in one line.
     fn from_text(text: &[u8]) -> Option<Self> {
         let end = text.iter().position(|&byte| byte == 0)?;
         let text = str::from_utf8(&text[..end]).ok()?;
         let (version, rest) = text.split_once(" (")?;
-        rest.contains(") \n[").then_some(())?;
+        let (_, compiler) = rest.split_once(") ")?;
+        compiler.trim_start().starts_with('[').then_some(())?;
         Self::from_numbers(version, version)
     }
 
@@ -152,6 +154,8 @@ mod tests {
         assert_eq!(told(find_text(&bytes)), Some((3, 9, "3.9.18".into())));
         bytes.pop();
         assert_eq!(find_text(&bytes), None);
+        let later = b"3.10.13+ (main, May  9 2026, 07:34:36) [GCC 12.2.0]\0";
+        assert_eq!(told(find_text(later)), Some((3, 10, "3.10.13+".into())));
     }
 
     #[test]

@@ -13,7 +13,8 @@ Examples:
   gilprof run -- python app.py
   gilprof run -o app.json -- python -m pytest tests
   gilprof report app.json --format md
-  gilprof merge worker-*.json -o all.json";
+  gilprof merge worker-*.json -o all.json
+  gilprof ps";
 
 const RUN_EXAMPLES: &str = "\
 The program's output, input, signals and exit status are its own. The report
@@ -28,6 +29,14 @@ Examples:
   gilprof run --format md -- python -m mymodule
   gilprof run -o app.json -- ./start-server.sh
   gilprof run --require -o ci.json -- python -m pytest";
+
+const PS_EXAMPLES: &str = "\
+Nothing is written to the processes, and none is stopped. Where gilprof may not
+attach, the reason stands below.
+
+Examples:
+  gilprof ps
+  gilprof ps --format json | jq '.processes[] | select(.attach).pid'";
 
 /// Tells whether the GIL is what a Python program waits for, and who holds it.
 #[derive(Debug, Parser)]
@@ -48,6 +57,9 @@ pub(crate) enum Command {
     /// Put several saved profiles together into one.
     #[command(after_help = "Example:\n  gilprof merge worker-*.json -o all.json")]
     Merge(MergeArgs),
+    /// List the Pythons that are running, and whether gilprof may attach to them.
+    #[command(after_help = PS_EXAMPLES)]
+    Ps(PsArgs),
 }
 
 /// Profile a program.
@@ -122,6 +134,26 @@ pub(crate) struct MergeArgs {
     /// Where to save what comes out.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
+}
+
+/// List processes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct PsArgs {
+    /// List all processes, also those with no Python in them.
+    #[arg(short, long)]
+    pub(crate) all: bool,
+    /// Form of the list.
+    #[arg(long, value_enum, default_value_t = ListFormat::Text)]
+    pub(crate) format: ListFormat,
+}
+
+/// Form of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ListFormat {
+    /// A table, laid out to the width of the terminal.
+    Text,
+    /// An object with a list of objects.
+    Json,
 }
 
 /// Form of a report.

@@ -7,7 +7,7 @@ use clap::Parser;
 
 use crate::args::{Args, Command};
 use crate::error::{Error, FAILED};
-use crate::{merge, report, run};
+use crate::{merge, ps, report, run};
 
 /// The `gilprof` program. `args` begin with the program's own name; what comes
 /// back is the exit status. Where the profiled program was killed by a signal,
@@ -26,6 +26,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> i32 {
         Command::Run(args) => run::run(&args),
         Command::Report(args) => report::report(&args),
         Command::Merge(args) => merge::merge(&args),
+        Command::Ps(args) => ps::ps(&args),
     };
     done.unwrap_or_else(|error| fail(&error))
 }

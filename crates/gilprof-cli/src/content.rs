@@ -19,6 +19,7 @@ use gilprof::Profile;
 pub(crate) use document::{Bar, Cell, Column, Document, Section, Table, Tone};
 
 use labels::Labels;
+pub(crate) use labels::harmless;
 
 /// All that a report says of a profile, the most important first.
 pub(crate) fn document(profile: &Profile) -> Document {

@@ -5,12 +5,14 @@ mod layout;
 mod paint;
 mod wrap;
 
-use crate::content::{Document, Section, Tone};
+use crate::content::{Document, Section, Table, Tone};
 use crate::terminal::Terminal;
 
 use layout::table;
 use paint::Paint;
-use wrap::{hang, wrap};
+use wrap::hang;
+
+pub(crate) use wrap::wrap;
 
 /// Lays the report out; no line is wider than the terminal.
 pub(crate) fn render(document: &Document, terminal: Terminal) -> String {
@@ -27,6 +29,18 @@ pub(crate) fn render(document: &Document, terminal: Terminal) -> String {
     for section in &document.sections {
         lines.extend(render_section(section, terminal.width, paint));
     }
+    finish(&lines, terminal)
+}
+
+/// Lays a table out that stands by itself.
+pub(crate) fn render_table(rows: &Table, terminal: Terminal) -> String {
+    finish(
+        &table(rows, terminal.width, Paint(terminal.colour)),
+        terminal,
+    )
+}
+
+fn finish(lines: &[String], terminal: Terminal) -> String {
     let text = lines.join("\n") + "\n";
     match terminal.unicode {
         true => text,

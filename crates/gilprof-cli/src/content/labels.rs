@@ -65,7 +65,7 @@ fn name(thread: &Thread) -> String {
 
 /// Names come from the program: they must not move the cursor, nor turn the
 /// direction of writing.
-pub(super) fn harmless(name: &str) -> String {
+pub(crate) fn harmless(name: &str) -> String {
     name.chars().map(harmless_character).collect()
 }
 
