@@ -21,7 +21,10 @@ const LATELY_ENDS: Duration = Duration::from_millis(200);
 /// what looking may cost, as it is worth less.
 const ALONE: Duration = Duration::from_millis(8);
 const ALONE_AFFORDED: u32 = 4 * AFFORDED;
+/// A shorter hold is told by the line of its release.
 const LONG: Duration = Duration::from_millis(1);
+/// While only such are met, it is up to so much longer between two looks.
+const DOUBLINGS: u32 = 6;
 /// What looking may cost: one part in so many of a core, on average.
 const AFFORDED: u32 = 200;
 /// How often frames that changed while they were read are read again.
@@ -52,6 +55,8 @@ pub(crate) struct Culprit {
     asked_for: Option<Instant>,
     /// When a long hold was seen for which nobody waited.
     alone: Option<Instant>,
+    /// How many short holds were met one after the other while somebody waited.
+    short: u32,
     /// What a look costs lately, the way there and back included.
     cost: Duration,
     seed: u64,
@@ -68,6 +73,7 @@ impl Culprit {
             last: (0, 0),
             asked_for: None,
             alone: None,
+            short: 0,
             cost: Duration::ZERO,
             seed: plan.gil_address,
         })
@@ -76,6 +82,7 @@ impl Culprit {
     /// A waiter had to ask for the GIL: it is worth to look again soon.
     pub(crate) fn was_asked_for(&mut self) {
         self.asked_for = Some(Instant::now());
+        self.short = 0;
     }
 
     /// The last look cost this thread so much, from one sleep to the next.
@@ -87,13 +94,17 @@ impl Culprit {
     /// long to wait before the next look.
     pub(crate) fn look(&mut self, region: &Region) -> (Option<Glimpse>, Option<Duration>) {
         match region.held(0) {
-            Some(held) if held.waiters > 0 => {
+            Some(held) if is_long(region, held) && held.waiters > 0 => {
                 self.was_asked_for();
                 (self.glimpse(region, held), Some(self.about(WAITED_FOR)))
             }
             Some(held) if is_long(region, held) => {
                 self.alone = Some(Instant::now());
                 (self.glimpse(region, held), self.soon())
+            }
+            Some(held) if held.waiters > 0 => {
+                self.short = DOUBLINGS.min(self.short + 1);
+                (None, Some(self.about(WAITED_FOR * (1 << self.short))))
             }
             _ => (None, self.soon()),
         }
