@@ -19,8 +19,11 @@ pub struct BytesLayout {
 
 impl BytesLayout {
     /// The content of the `bytes` object at `address`, whose type is at the
-    /// offset `type_word`.
-    pub(crate) fn read(
+    /// offset `type_word`. `what` it is stands in the error.
+    ///
+    /// # Errors
+    /// [`Unreadable`] where it cannot be read, or is no `bytes`.
+    pub fn read(
         &self,
         memory: &impl Memory,
         type_word: u32,

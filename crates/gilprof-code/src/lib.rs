@@ -35,6 +35,8 @@ mod process;
 mod bytes;
 mod text;
 
+mod search;
+
 mod code;
 mod frames;
 mod lines;
@@ -48,4 +50,5 @@ pub use lines::LineTable;
 pub use maps::Mapping;
 pub use memory::Memory;
 pub use process::ProcessMemory;
+pub use search::{only, says, says_half, says_word};
 pub use text::{MAX_TEXT_CHARS, TextLayout};

@@ -30,13 +30,55 @@ impl LineTable {
     /// Ends for any table, after at most as many steps as it has bytes.
     pub fn line_at(self, table: &[u8], first_line: u32, offset: u32) -> u32 {
         let line = match self {
-            LineTable::Lnotab => lnotab::line_at(table, first_line, offset),
-            LineTable::Lines310 => lines310::line_at(table, first_line, offset),
-            LineTable::Locations311 => locations311::line_at(table, first_line, offset),
+            LineTable::Lnotab => line_in(lnotab::runs(table, first_line), offset),
+            LineTable::Lines310 => line_in(lines310::runs(table, first_line), offset),
+            LineTable::Locations311 => line_in(locations311::runs(table, first_line), offset),
         };
         // A line before the first is no line; CPython says -1 for none.
         line.and_then(|line| u32::try_from(line).ok()).unwrap_or(0)
     }
+
+    /// Of how many bytes of bytecode the table speaks: of all, but for
+    /// [`Lnotab`](Self::Lnotab), which says only where its last line begins.
+    pub fn covered_bytes(self, table: &[u8]) -> u64 {
+        self.runs(table, 0).iter().filter_map(|run| run.bytes).sum()
+    }
+
+    /// Every line that the table has, in the order of the bytecode.
+    pub fn lines(self, table: &[u8], first_line: u32) -> Vec<u32> {
+        let runs = self.runs(table, first_line);
+        let lines = runs.iter().filter_map(|run| run.line);
+        lines.filter_map(|line| u32::try_from(line).ok()).collect()
+    }
+
+    fn runs(self, table: &[u8], first_line: u32) -> Vec<Run> {
+        match self {
+            LineTable::Lnotab => lnotab::runs(table, first_line).collect(),
+            LineTable::Lines310 => lines310::runs(table, first_line).collect(),
+            LineTable::Locations311 => locations311::runs(table, first_line).collect(),
+        }
+    }
+}
+
+/// So much bytecode, and its line.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    /// In bytes; `None` for all that is left.
+    bytes: Option<u64>,
+    line: Option<i64>,
+}
+
+/// The line of the run that has this offset.
+fn line_in(mut runs: impl Iterator<Item = Run>, offset: u32) -> Option<i64> {
+    let mut end = 0;
+    let found = runs.find(|run| match run.bytes {
+        Some(bytes) => {
+            end += bytes;
+            end > offset.into()
+        }
+        None => true,
+    });
+    found?.line
 }
 
 #[cfg(test)]

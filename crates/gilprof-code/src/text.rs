@@ -41,8 +41,11 @@ impl TextLayout {
 
     /// The content of the `str` object at `address`, whose type is at the
     /// offset `type_word`. What is no character, half of a surrogate pair,
-    /// becomes U+FFFD.
-    pub(crate) fn read(
+    /// becomes U+FFFD. `what` it is stands in the error.
+    ///
+    /// # Errors
+    /// [`Unreadable`] where it cannot be read, or is no `str`.
+    pub fn read(
         &self,
         memory: &impl Memory,
         type_word: u32,

@@ -14,16 +14,14 @@
 mod facts;
 mod proof;
 mod sample;
-mod search;
 mod strings;
 
-use gilprof_code::{CodeLayout, LineTable};
+use gilprof_code::{CodeLayout, LineTable, only, says_half, says_word};
 
 use crate::error::Error;
 use crate::object::{CodeObject, Objects};
 use crate::python::Attached;
 use facts::Facts;
-use search::{only, says_half, says_word};
 
 /// Why something does not check out.
 type Doubt = String;

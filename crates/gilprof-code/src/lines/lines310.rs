@@ -5,29 +5,34 @@
 //! after the step is that of these bytes. A step of -128 says that they have
 //! none, and is no step.
 
+use super::Run;
+
 const NO_LINE: i8 = -128;
 
-/// The line of the instruction at `offset`.
-pub(super) fn line_at(table: &[u8], first_line: u32, offset: u32) -> Option<i64> {
+/// What the table says, from the begin of the bytecode on.
+pub(super) fn runs(table: &[u8], first_line: u32) -> impl Iterator<Item = Run> {
     let (pairs, _) = table.as_chunks();
     let mut line = i64::from(first_line);
-    let mut end = 0_u64;
-    for &[bytes, lines] in pairs {
+    pairs.iter().map(move |&[bytes, lines]| {
         let step = lines as i8;
         if step != NO_LINE {
             line += i64::from(step);
         }
-        end += u64::from(bytes);
-        if end > offset.into() {
-            return (step != NO_LINE).then_some(line);
+        Run {
+            bytes: Some(bytes.into()),
+            line: (step != NO_LINE).then_some(line),
         }
-    }
-    None
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lines::line_in;
+
+    fn line_at(table: &[u8], first_line: u32, offset: u32) -> Option<i64> {
+        line_in(runs(table, first_line), offset)
+    }
 
     #[test]
     fn long_steps_are_several_pairs() {

@@ -4,24 +4,40 @@
 //! Pairs of an unsigned step in bytes and a signed step in lines. An
 //! instruction belongs to the last line whose steps do not lead beyond it.
 
-/// The line of the instruction at `offset`. Every instruction has one.
-pub(super) fn line_at(table: &[u8], first_line: u32, offset: u32) -> Option<i64> {
+use super::Run;
+
+/// What the table says, from the begin of the bytecode on; the last line goes on to
+/// the end.
+pub(super) fn runs(table: &[u8], first_line: u32) -> impl Iterator<Item = Run> {
     let (pairs, _) = table.as_chunks();
     let mut line = i64::from(first_line);
-    let mut address = 0_u64;
-    for &[bytes, lines] in pairs {
-        address += u64::from(bytes);
-        if address > offset.into() {
-            break;
-        }
-        line += i64::from(lines as i8);
-    }
-    Some(line)
+    let mut pairs = pairs.iter();
+    let mut is_over = false;
+    std::iter::from_fn(move || {
+        let here = Some(line);
+        let bytes = match pairs.next() {
+            Some(&[bytes, lines]) => {
+                line += i64::from(lines as i8);
+                Some(bytes.into())
+            }
+            None if is_over => return None,
+            None => {
+                is_over = true;
+                None
+            }
+        };
+        Some(Run { bytes, line: here })
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lines::line_in;
+
+    fn line_at(table: &[u8], first_line: u32, offset: u32) -> Option<i64> {
+        line_in(runs(table, first_line), offset)
+    }
 
     /// The example of `Objects/lnotab_notes.txt`.
     const NOTES: [u8; 14] = [0, 1, 6, 1, 44, 5, 255, 0, 45, 127, 0, 73, 11, 1];

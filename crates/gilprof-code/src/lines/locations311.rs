@@ -6,6 +6,8 @@
 //! units (of two bytes) less one. Lines are steps from the entry before;
 //! columns are passed over.
 
+use super::Run;
+
 /// These units have no location.
 const NO_LOCATION: u8 = 15;
 /// Lines and columns, each a variable-length number.
@@ -15,21 +17,20 @@ const NO_COLUMNS: u8 = 13;
 /// The step is the code less this one, to two lines.
 const ONE_LINE: u8 = 10;
 
-/// The line of the instruction at `offset`.
-pub(super) fn line_at(table: &[u8], first_line: u32, offset: u32) -> Option<i64> {
+/// What the table says, from the begin of the bytecode on.
+pub(super) fn runs(table: &[u8], first_line: u32) -> impl Iterator<Item = Run> {
     let mut line = i64::from(first_line);
-    let mut end = 0_u64;
     let mut rest = table;
-    while let Some((&first, after)) = rest.split_first() {
+    std::iter::from_fn(move || {
+        let (&first, after) = rest.split_first()?;
         let code = first >> 3 & 15;
         line += line_step(code, after);
-        end += 2 * (u64::from(first & 7) + 1);
-        if end > offset.into() {
-            return (code != NO_LOCATION).then_some(line);
-        }
         rest = next_entry(after);
-    }
-    None
+        Some(Run {
+            bytes: Some(2 * (u64::from(first & 7) + 1)),
+            line: (code != NO_LOCATION).then_some(line),
+        })
+    })
 }
 
 fn line_step(code: u8, after: &[u8]) -> i64 {
@@ -75,6 +76,11 @@ fn unsigned(bytes: &[u8]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lines::line_in;
+
+    fn line_at(table: &[u8], first_line: u32, offset: u32) -> Option<i64> {
+        line_in(runs(table, first_line), offset)
+    }
 
     fn entry(code: u8, units: u8) -> u8 {
         0x80 | code << 3 | (units - 1)

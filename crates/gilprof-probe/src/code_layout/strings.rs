@@ -1,10 +1,9 @@
 //! Where the parts of `bytes` and of `str` objects are.
 
-use gilprof_code::{BytesLayout, TextLayout};
+use gilprof_code::{BytesLayout, TextLayout, only, says, says_word};
 
 use super::Doubt;
 use super::facts::{Facts, memory, size_of_object};
-use super::search::{only, says, says_word};
 use crate::object::{Object, Objects};
 
 /// What comes before the content has no more bytes than this.

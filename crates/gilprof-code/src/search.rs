@@ -1,14 +1,15 @@
 //! The one place that fits.
 
-use super::Doubt;
-
 /// The only multiple of `step` below `limit` that fits.
-pub(super) fn only(
+///
+/// # Errors
+/// That there is none, or that there are several.
+pub fn only(
     what: &str,
     step: usize,
     limit: usize,
     fits: impl Fn(usize) -> bool,
-) -> Result<u32, Doubt> {
+) -> Result<u32, String> {
     let mut places = (0..limit).step_by(step).filter(|&offset| fits(offset));
     match (places.next(), places.next()) {
         (Some(offset), None) => Ok(offset as u32),
@@ -20,17 +21,17 @@ pub(super) fn only(
 }
 
 /// Whether the 64-bit value at `offset` is this one.
-pub(super) fn says_word(image: &[u8], offset: usize, value: u64) -> bool {
+pub fn says_word(image: &[u8], offset: usize, value: u64) -> bool {
     says(image, offset, &value.to_ne_bytes())
 }
 
 /// Whether the 32-bit value at `offset` is this one.
-pub(super) fn says_half(image: &[u8], offset: usize, value: u32) -> bool {
+pub fn says_half(image: &[u8], offset: usize, value: u32) -> bool {
     says(image, offset, &value.to_ne_bytes())
 }
 
 /// Whether these bytes are at `offset`.
-pub(super) fn says(image: &[u8], offset: usize, bytes: &[u8]) -> bool {
+pub fn says(image: &[u8], offset: usize, bytes: &[u8]) -> bool {
     let rest = image.get(offset..);
     rest.is_some_and(|rest| rest.starts_with(bytes))
 }
