@@ -20,8 +20,11 @@ mod version;
 
 mod tree;
 
+mod inspect;
+
 pub use elf::{Symbol, SymbolKind};
 pub use error::Error;
+pub use inspect::{Doing, GilAt, Interpreter, InterpreterAt, StateAt, ThreadMoment, ThreadName};
 pub use modules::{Module, Modules, Slot};
 pub use presence::Presence;
 pub use process::Process;

@@ -1,0 +1,313 @@
+//! Where frames are, found in the stacks of a program that runs.
+//!
+//! A thread state is searched for ways to a frame: a place with a code object, and one
+//! that leads to a further such frame, and so on to the end. Of two ways, the one that
+//! leads to the frames inside of the other's is right: it begins at the innermost. Threads
+//! run meanwhile, so they are looked at many times, twice each time. In every frame that
+//! stood still, the place of the instruction must lie in the bytecode of its code object.
+
+use std::cmp::Reverse;
+use std::collections::HashSet;
+use std::ops::Range;
+
+use gilprof_code::{FrameLayout, Instruction, Memory, ProcessMemory};
+
+use super::anchors::is_pointer;
+use super::frame::{FRAME_WORDS, Frame, Known, Places, Words};
+use super::pages::Pages;
+use super::states::INTERPRETER;
+
+/// How far a thread state and what stands between it and a frame are searched.
+const STATE_WORDS: usize = 96;
+const BETWEEN_WORDS: usize = 4;
+/// No stack is walked further.
+const DEPTH: usize = 4_000;
+/// So many stacks have to be seen of which two frames or more stood still.
+const ENOUGH: usize = 8;
+/// Of so many frames one may be seen wrong, since it changed while it was read.
+const DOUBTFUL: usize = 20;
+
+/// A way from a thread state to its frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Way {
+    current: u32,
+    through: Option<u32>,
+    previous: u32,
+    code: u32,
+}
+
+/// What a way has led to.
+#[derive(Debug)]
+struct Trail {
+    way: Way,
+    /// The stacks, the innermost frame first; each with the number of the look.
+    stacks: Vec<(usize, Vec<Frame>)>,
+}
+
+/// The stacks seen so far.
+#[derive(Debug)]
+pub(crate) struct Looks {
+    known: Known,
+    trails: Vec<Trail>,
+    looks: usize,
+}
+
+impl Looks {
+    pub(crate) fn new(known: Known) -> Self {
+        Looks {
+            known,
+            trails: Vec::new(),
+            looks: 0,
+        }
+    }
+
+    /// Looks at the frames of these thread states.
+    pub(crate) fn look(&mut self, memory: ProcessMemory, states: impl Iterator<Item = u64>) {
+        for state in states {
+            self.looks += 1;
+            let (pages, again) = (Pages::of(memory), Pages::of(memory));
+            for way in self.known.ways(&pages, state) {
+                if self.trails.iter().all(|trail| trail.way != way) {
+                    let stacks = Vec::new();
+                    self.trails.push(Trail { way, stacks });
+                }
+            }
+            for trail in &mut self.trails {
+                let stack = self.known.walk(&pages, &again, trail.way, state);
+                trail.stacks.extend(stack.map(|stack| (self.looks, stack)));
+            }
+        }
+    }
+
+    /// The layout that all that was seen agrees on.
+    ///
+    /// # Errors
+    /// What is not known yet, or not known for sure.
+    pub(crate) fn conclude(&self) -> Result<FrameLayout, String> {
+        let trail = self.innermost()?;
+        let deep = trail.stacks.iter().filter(|(_, stack)| {
+            let still = stack
+                .iter()
+                .filter(|frame| frame.is_still && frame.is_proved);
+            still.count() > 1
+        });
+        let deep = deep.count();
+        if deep < ENOUGH {
+            return Err(format!(
+                "of {deep} stacks two frames or more stood still while they were read, but \
+                 {ENOUGH} are needed: the program makes no calls, or each is very short"
+            ));
+        }
+        let (instruction, kind) = trail.instruction(&self.known)?;
+        Ok(FrameLayout {
+            current: trail.way.current,
+            through: trail.way.through,
+            previous: trail.way.previous,
+            code: trail.way.code,
+            instruction,
+            kind,
+            code_type: self.known.layout.code_type,
+            shim: trail.shim()?,
+        })
+    }
+
+    /// The way to the innermost frames; of several that lead to the same ones, the first.
+    fn innermost(&self) -> Result<&Trail, String> {
+        let rank = |trail: &&Trail| (trail.stacks.len(), trail.frames(), Reverse(trail.way));
+        let most = self.trails.iter().max_by_key(rank);
+        let most = most.ok_or("no thread has two Python frames")?;
+        let mut rivals = self.trails.iter().filter(|other| other.beats(most));
+        match rivals.next() {
+            None => Ok(most),
+            Some(rival) => Err(format!(
+                "several ways lead to frames: {:?} and {:?}",
+                most.way, rival.way
+            )),
+        }
+    }
+}
+
+impl Trail {
+    fn frames(&self) -> usize {
+        self.stacks.iter().map(|(_, stack)| stack.len()).sum()
+    }
+
+    /// Whether this way leads about as often to frames, and to others.
+    fn beats(&self, other: &Trail) -> bool {
+        let beaten = self.stacks.iter().filter(|(look, stack)| {
+            let theirs = other.stacks.binary_search_by_key(look, |(look, _)| *look);
+            !theirs.is_ok_and(|index| ends_with(&other.stacks[index].1, stack))
+        });
+        self.stacks.len() * 2 > other.stacks.len() && beaten.count() * 4 > self.stacks.len()
+    }
+
+    /// Where frames keep the place of their instruction: the one place that fits all that
+    /// stood still. Before 3.11, those that have called others are at a call there.
+    fn instruction(&self, known: &Known) -> Result<(u32, Instruction), String> {
+        let (mut frames, mut callers) = (0, 0);
+        let (mut fitting, mut calling) = ([0; 2 * FRAME_WORDS], [0; 2 * FRAME_WORDS]);
+        for (_, stack) in &self.stacks {
+            for (depth, frame) in stack.iter().enumerate() {
+                if frame.is_still && frame.is_proved {
+                    frames += 1;
+                    count(&mut fitting, frame.instructions);
+                    callers += usize::from(depth > 0);
+                    count(&mut calling, if depth > 0 { frame.calls } else { 0 });
+                }
+            }
+        }
+        let kind = match known.unit() {
+            None => Instruction::Pointer {
+                start: known.layout.instructions,
+            },
+            Some(unit) => Instruction::Index { unit },
+        };
+        let mut found: Vec<usize> = (0..2 * FRAME_WORDS)
+            .filter(|&at| (frames - fitting[at]) * DOUBTFUL <= frames)
+            .collect();
+        // Of several numbers that are small enough, one is mostly at a call.
+        if known.unit().is_some() {
+            found.retain(|&at| calling[at] * 2 > callers);
+        }
+        match found[..] {
+            [at] => Ok((4 * at as u32, kind)),
+            _ => Err(format!(
+                "the place of the instruction may be at {} places",
+                found.len()
+            )),
+        }
+    }
+
+    /// The one code object of frames that stand for C, where they have one, which is in
+    /// 3.12.
+    fn shim(&self) -> Result<u64, String> {
+        let frames = self.stacks.iter().flat_map(|(_, stack)| stack);
+        let strange = frames.filter(|frame| frame.is_still && frame.code != 0 && !frame.is_proved);
+        let codes: HashSet<u64> = strange.map(|frame| frame.code).collect();
+        match codes.len() {
+            0 | 1 => Ok(codes.into_iter().next().unwrap_or(0)),
+            several => Err(format!("frames of {several} codes belong to no function")),
+        }
+    }
+}
+
+fn count(places: &mut [usize; 2 * FRAME_WORDS], bits: Places) {
+    for (at, count) in places.iter_mut().enumerate() {
+        *count += usize::from(bits >> at & 1 == 1);
+    }
+}
+
+fn ends_with(whole: &[Frame], end: &[Frame]) -> bool {
+    let addresses = |stack: &[Frame]| stack.iter().map(|frame| frame.address).rev().collect();
+    let [whole, end]: [Vec<u64>; 2] = [addresses(whole), addresses(end)];
+    whole.starts_with(&end)
+}
+
+impl Known {
+    /// The part of the stack of frames that is free: frames in it have ended. A thread state
+    /// has the stack, its top and its limit side by side, and the stack its size
+    /// (`_PyStackChunk`, `pystate.h`, 3.11 to 3.13).
+    fn free(pages: &Pages, state: u64) -> Range<u64> {
+        let words = pages.words(state, STATE_WORDS);
+        let free = words.windows(3).find_map(|words| {
+            let [stack, top, limit] = *words.first_chunk()?;
+            let is_stack = is_pointer(stack) && stack < top && top <= limit;
+            let size = is_stack.then(|| pages.word(stack + 8))??;
+            (stack.checked_add(size) == Some(limit)).then_some(top..limit)
+        });
+        free.unwrap_or_default()
+    }
+
+    /// Whether this is a thread state, whose neighbours in their list are not its frames.
+    fn is_state(&self, pages: &Pages, word: u64) -> bool {
+        let interpreter = word.checked_add(INTERPRETER);
+        interpreter.and_then(|place| pages.word(place)) == Some(self.interpreter)
+    }
+
+    /// All ways from this state to a frame that leads to another one.
+    fn ways(&self, pages: &Pages, state: u64) -> Vec<Way> {
+        let mut found = Vec::new();
+        for (current, word) in (0..).step_by(8).zip(pages.words(state, STATE_WORDS)) {
+            if !is_pointer(word) || self.is_state(pages, word) {
+                continue;
+            }
+            let between = pages.words(word, BETWEEN_WORDS);
+            let between = (0..).step_by(8).map(Some).zip(between);
+            for (through, frame) in std::iter::once((None, word)).chain(between) {
+                let links = self.links(pages, frame).into_iter();
+                found.extend(links.map(|(previous, code)| Way {
+                    current,
+                    through,
+                    previous,
+                    code,
+                }));
+            }
+        }
+        found
+    }
+
+    /// The places of the code object and of the frame that called it with which this is a
+    /// frame.
+    fn links(&self, pages: &Pages, frame: u64) -> Vec<(u32, u32)> {
+        let mut found = Vec::new();
+        let Some(words) = Self::words(pages, frame) else {
+            return found;
+        };
+        let is_frame = |words: &Words, at: usize| {
+            let code = self.code(pages, words[at]);
+            code != 0 && self.is_frame(pages, words, code)
+        };
+        for code in (0..FRAME_WORDS).filter(|&at| is_frame(&words, at)) {
+            for (previous, &next) in words.iter().enumerate() {
+                let caller = Self::words(pages, next).filter(|_| next != frame);
+                if caller.is_some_and(|caller| is_frame(&caller, code)) {
+                    found.push((8 * previous as u32, 8 * code as u32));
+                }
+            }
+        }
+        found
+    }
+
+    /// All frames on a way; `None` unless it ends, and has seen each once. Frames that stand
+    /// for C have no code object of their own.
+    fn walk(&self, pages: &Pages, again: &Pages, way: Way, state: u64) -> Option<Vec<Frame>> {
+        let mut next = pages.word(state + u64::from(way.current))?;
+        if let Some(through) = way.through {
+            if self.is_state(pages, next) {
+                return None;
+            }
+            next = pages.word(next.checked_add(through.into())?)?;
+        }
+        if Self::free(pages, state).contains(&next) {
+            return None;
+        }
+        let mut stack = Vec::new();
+        let (mut seen, mut strangers) = (HashSet::new(), HashSet::new());
+        while next != 0 {
+            if !seen.insert(next) || stack.len() == DEPTH {
+                return None;
+            }
+            let words = Self::words(pages, next)?;
+            let code = self.code(pages, words[way.code as usize / 8]);
+            let is_proved = code != 0 && self.is_frame(pages, &words, code);
+            if !is_proved {
+                strangers.insert(words[way.code as usize / 8]);
+            }
+            let (instructions, calls) = match is_proved {
+                true => self.instructions(pages, &words, code),
+                false => (0, 0),
+            };
+            stack.push(Frame {
+                address: next,
+                code,
+                is_proved,
+                is_still: Self::words(again, next) == Some(words),
+                instructions,
+                calls,
+            });
+            next = words[way.previous as usize / 8];
+        }
+        let has_any = stack.iter().any(|frame| frame.is_proved);
+        (has_any && strangers.len() <= 1).then_some(stack)
+    }
+}

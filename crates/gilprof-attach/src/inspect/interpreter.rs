@@ -1,0 +1,262 @@
+//! A Python interpreter in another process.
+
+use std::cell::OnceCell;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use gilprof_code::{CodeLayout, FrameLayout, ProcessMemory, TextLayout};
+
+use super::anchors::Anchors;
+use super::code_layout;
+use super::frame::Known;
+use super::frame_layout::Looks;
+use super::gil::{self, GilAt};
+use super::imported::{self, Imported};
+use super::moment::{Look, ThreadMoment};
+use super::names::{Reader, ThreadName};
+use super::pages::Pages;
+use super::sample;
+use super::states::{InterpreterAt, StateAt, States};
+use super::text_layout;
+use super::threads;
+use crate::error::Error;
+use crate::modules::Modules;
+
+/// How long something is searched for, and the pause between two tries.
+const PATIENCE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(2);
+/// So many thread states are looked at in one try.
+const STATES_AT_ONCE: usize = 16;
+/// Frames are looked at at least so often.
+const FEWEST_LOOKS: usize = 4;
+
+/// A Python interpreter in another process, or in this one: what its memory says.
+///
+/// The process runs on while it is read, and is neither stopped nor changed. Reading it
+/// needs the right to trace it (ptrace(2), "access mode checking").
+#[derive(Debug)]
+pub struct Interpreter {
+    pid: u32,
+    memory: ProcessMemory,
+    anchors: Anchors,
+    learned: OnceCell<Result<Learned, String>>,
+}
+
+/// What was learned of strings and code.
+#[derive(Clone, Copy, Debug)]
+struct Learned {
+    version: [u8; 3],
+    text: TextLayout,
+    code: CodeLayout,
+    code_of_function: u32,
+}
+
+impl Interpreter {
+    /// The interpreter in the process `pid`, whose modules these are.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] where there is none, or one that this does not know.
+    pub fn of(pid: u32, modules: &Modules) -> Result<Self, Error> {
+        let memory = ProcessMemory::of(pid);
+        let symbol = |name: &str| Some(modules.exporting(name)?.1.address);
+        let pages = Pages::of(memory);
+        let anchors = Anchors::find(&pages, symbol);
+        let found = anchors.and_then(|anchors| {
+            patiently(|| States::find(&Pages::of(memory), anchors.runtime))?;
+            Ok(anchors)
+        });
+        let anchors = found.map_err(|why| {
+            Error::Refused(format!(
+                "the memory of process {pid} is not that of a CPython from 3.9 to 3.13: {why}"
+            ))
+        })?;
+        Ok(Interpreter {
+            pid,
+            memory,
+            anchors,
+            learned: OnceCell::new(),
+        })
+    }
+
+    /// Its version: major, minor, patch.
+    ///
+    /// # Errors
+    /// A reason where it was not found.
+    pub fn version(&self) -> Result<[u8; 3], String> {
+        Ok(self.learned()?.version)
+    }
+
+    /// The interpreters there are now, the main one first.
+    ///
+    /// # Errors
+    /// A reason where they were not found.
+    pub fn interpreters(&self) -> Result<Vec<InterpreterAt>, String> {
+        Ok(self.states()?.interpreters)
+    }
+
+    /// The threads that Python knows now, each with the number that the kernel gives it as
+    /// the process itself sees it; `None` where that is not known.
+    ///
+    /// # Errors
+    /// A reason where they were not found.
+    pub fn threads(&self) -> Result<Vec<(StateAt, Option<u32>)>, String> {
+        let states = self.states()?.states;
+        let known = tasks(self.pid);
+        let ids = threads::native_ids(&Pages::of(self.memory), &states, &known);
+        Ok(states.into_iter().zip(ids).collect())
+    }
+
+    /// What each thread does now. `gils` and `layout` are what [`gils`](Self::gils) and
+    /// [`frame_layout`](Self::frame_layout) have said; without a layout there are no
+    /// frames. The threads are looked at one after the other while they run on, so that
+    /// two may be seen holding one GIL.
+    ///
+    /// # Errors
+    /// A reason where the threads were not found.
+    pub fn moment(
+        &self,
+        gils: &[GilAt],
+        layout: Option<&FrameLayout>,
+    ) -> Result<Vec<ThreadMoment>, String> {
+        let tasks = tasks(self.pid);
+        let look = Look {
+            pid: self.pid,
+            memory: self.memory,
+            gils,
+            layout,
+            tasks: &tasks,
+        };
+        let threads = self.threads()?.into_iter();
+        Ok(threads.map(|(state, id)| look.at(state, id)).collect())
+    }
+
+    /// Its GILs, the main one first.
+    ///
+    /// # Errors
+    /// A reason where the main one was not found.
+    pub fn gils(&self) -> Result<Vec<GilAt>, String> {
+        patiently(|| {
+            let states = States::find(&Pages::of(self.memory), self.anchors.runtime)?;
+            gil::find(self.memory, &states, self.anchors.runtime)
+        })
+    }
+
+    /// Where the parts of code objects are.
+    ///
+    /// # Errors
+    /// A reason where that was not found, or not proved.
+    pub fn code_layout(&self) -> Result<CodeLayout, String> {
+        Ok(self.learned()?.code)
+    }
+
+    /// Where frames are, in the threads of the main interpreter.
+    ///
+    /// # Errors
+    /// A reason where that was not found, or not proved: a program that makes no calls
+    /// shows no more than one frame. Another time may do.
+    pub fn frame_layout(&self) -> Result<FrameLayout, String> {
+        let learned = self.learned()?;
+        let mut looks = Looks::new(Known {
+            anchors: self.anchors,
+            layout: learned.code,
+            code_of_function: learned.code_of_function,
+            interpreter: self.states()?.main(),
+        });
+        let mut times = 0;
+        patiently(|| {
+            let states = States::find(&Pages::of(self.memory), self.anchors.runtime)?.states;
+            let main = states.iter().filter(|state| state.interpreter_id == 0);
+            let main: Vec<u64> = main.map(|state| state.address).collect();
+            // Each time others of many.
+            let some = main.iter().copied().cycle().skip(times * STATES_AT_ONCE);
+            let some = some.take(STATES_AT_ONCE.min(main.len()));
+            looks.look(self.memory, some);
+            times += 1;
+            match times < FEWEST_LOOKS {
+                true => Err("not looked at often enough".into()),
+                false => looks.conclude(),
+            }
+        })
+    }
+
+    /// The names that the program gives its threads; none where it does not use the
+    /// module threading.
+    ///
+    /// # Errors
+    /// A reason where they were not found.
+    pub fn thread_names(&self) -> Result<Vec<ThreadName>, String> {
+        let text = self.learned()?.text;
+        let known = tasks(self.pid);
+        let names = patiently(|| {
+            let pages = Pages::of(self.memory);
+            let modules = self.imported(&pages)?;
+            self.reader(&pages, text).thread_names(&modules)
+        });
+        // Who is in threading._active may have ended without a word.
+        let lives = |name: &ThreadName| known.is_empty() || known.contains_key(&name.native_id);
+        Ok(names?.into_iter().filter(lives).collect())
+    }
+
+    fn states(&self) -> Result<States, String> {
+        patiently(|| States::find(&Pages::of(self.memory), self.anchors.runtime))
+    }
+
+    fn imported(&self, pages: &Pages) -> Result<Vec<Imported>, String> {
+        let states = States::find(pages, self.anchors.runtime)?;
+        imported::find(pages, &self.anchors, states.main())
+    }
+
+    fn reader<'p>(&'p self, pages: &'p Pages, text: TextLayout) -> Reader<'p> {
+        Reader {
+            pages,
+            anchors: &self.anchors,
+            text,
+        }
+    }
+
+    fn learned(&self) -> Result<Learned, String> {
+        let learned = self.learned.get_or_init(|| patiently(|| self.learn()));
+        learned.clone()
+    }
+
+    fn learn(&self) -> Result<Learned, String> {
+        let pages = Pages::of(self.memory);
+        let modules = self.imported(&pages)?;
+        let sample = sample::collect(&pages, &self.anchors, &modules)?;
+        let text = text_layout::find(&pages, &self.anchors, &sample.names, &sample.texts)?;
+        Ok(Learned {
+            version: self.reader(&pages, text).version(&modules)?,
+            text,
+            code: code_layout::find(&pages, &self.anchors, &sample, text)?,
+            code_of_function: sample.code_of_function,
+        })
+    }
+}
+
+/// What is found within a second, or why the last try failed.
+fn patiently<T>(mut find: impl FnMut() -> Result<T, String>) -> Result<T, String> {
+    let begin = Instant::now();
+    loop {
+        let found = find();
+        if found.is_ok() || begin.elapsed() > PATIENCE {
+            return found;
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// The threads of a process: the numbers that it sees itself, to those that we see; none
+/// where the system does not tell.
+fn tasks(pid: u32) -> HashMap<u32, u32> {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task"));
+    let threads = threads.into_iter().flatten().flatten();
+    let own = threads.filter_map(|thread| {
+        let status = std::fs::read_to_string(thread.path().join("status")).ok()?;
+        let mut lines = status.lines();
+        let ids = lines.find_map(|line| line.strip_prefix("NSpid:"))?;
+        let mut ids = ids.split_whitespace().map(|id| id.parse().ok());
+        let outer = ids.next()??;
+        Some((ids.next_back().flatten().unwrap_or(outer), outer))
+    });
+    own.collect()
+}
