@@ -124,6 +124,20 @@ def code():
     ]
 
 
+def inspect():
+    """What is learned of an interpreter from outside, compared with what the probe learns."""
+    build = ["cargo", "build", "--locked", "-p", "gilprof-inspect-check"]
+    built = check("inspect", build)
+    if built.failed:
+        return built
+    library = ROOT / venvs.TARGET / "debug" / "libgilprof_inspect_check.so"
+    program = ROOT / "tests" / "inspect-check" / "check.py"
+    return [
+        check(f"inspect {python.label}", [python.path, program, library])
+        for python in find_pythons()
+    ]
+
+
 def wheel():
     return check("wheel", [sys.executable, ROOT / "scripts" / "venvs.py"])
 
@@ -171,7 +185,8 @@ def counts(report):
     return tests - failures - errors - skips, failures + errors, note
 
 
-CHECKS = [fmt, clippy, rust, doctest, rustdoc, loom, code, embed, wheel, pytest, scenarios]
+CHECKS = [fmt, clippy, rust, doctest, rustdoc, loom, code, inspect, embed, wheel, pytest]
+CHECKS += [scenarios]
 
 
 def chosen(names):
