@@ -56,8 +56,6 @@ def check(library, path, kind, times):
     )
     try:
         facts = json.loads(target.stdout.readline())
-        if kind == "holding":
-            check_moment(library, target.pid, facts)
         looks = [Seen(library, target.pid) for _ in range(times)]
         target.stdin.write("\n")
         target.stdin.flush()
@@ -67,21 +65,6 @@ def check(library, path, kind, times):
         target.wait()
     expected = {part: words[where] for part, where in PARTS.items()}
     return judge(kind, facts, expected, looks)
-
-
-def check_moment(library, pid, facts):
-    """Looks until one thread holds the GIL and another waits for it: it comes to that."""
-    numbers = {name: int(number) for number, name in facts["names"].items()}
-    expected = {"holds": "Holding", "wants": "Waiting", "größe 数": "Detached"}
-    while True:
-        threads = {int(one.split()[0]): one.split()[1:] for one in Seen(library, pid).all("moment")}
-        doing = {name: threads[number][0] for name, number in numbers.items()}
-        if doing == expected:
-            break
-    # hold and two of threading's own; the same for want; and what runs in this file.
-    depths = {name: threads[number][1] for name, number in numbers.items()}
-    if (depths["holds"], depths["größe 数"]) != ("4", "2"):
-        sys.exit(f"holding: depths of stacks {depths}")
 
 
 def judge(kind, facts, expected, looks):

@@ -25,12 +25,9 @@ mod text_layout;
 mod names;
 mod threads;
 
-mod moment;
-
 mod interpreter;
 
 pub use gil::GilAt;
 pub use interpreter::Interpreter;
-pub use moment::{Doing, ThreadMoment};
 pub use names::ThreadName;
 pub use states::{InterpreterAt, StateAt};

@@ -24,7 +24,7 @@ mod inspect;
 
 pub use elf::{Symbol, SymbolKind};
 pub use error::Error;
-pub use inspect::{Doing, GilAt, Interpreter, InterpreterAt, StateAt, ThreadMoment, ThreadName};
+pub use inspect::{GilAt, Interpreter, InterpreterAt, StateAt, ThreadName};
 pub use modules::{Module, Modules, Slot};
 pub use presence::Presence;
 pub use process::Process;

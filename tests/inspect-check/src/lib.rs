@@ -89,19 +89,6 @@ fn learn_outside(pid: u32, text: &mut String) -> Result<[u64; WORDS], String> {
             format!("{} {}", state.interpreter_id, native_id.unwrap_or(0)),
         );
     }
-    let moment = interpreter.moment(gils.as_deref().unwrap_or_default(), frames.as_ref().ok());
-    for one in moment.unwrap_or_default() {
-        let doing = one
-            .doing
-            .map_or("unknown".into(), |doing| format!("{doing:?}"));
-        let depth = one
-            .frames
-            .map_or("moving".into(), |frames| frames.len().to_string());
-        line(
-            "moment",
-            format!("{} {doing} {depth}", one.native_id.unwrap_or(0)),
-        );
-    }
     for one in names.iter().flatten() {
         line("name", format!("{} {}", one.native_id, one.name));
     }

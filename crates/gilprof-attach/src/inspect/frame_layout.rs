@@ -1,10 +1,11 @@
 //! Where frames are, found in the stacks of a program that runs.
 //!
 //! A thread state is searched for ways to a frame: a place with a code object, and one
-//! that leads to a further such frame, and so on to the end. Of two ways, the one that
-//! leads to the frames inside of the other's is right: it begins at the innermost. Threads
-//! run meanwhile, so they are looked at many times, twice each time. In every frame that
-//! stood still, the place of the instruction must lie in the bytecode of its code object.
+//! that leads to a further such frame, and so on to the end. Of several ways, the one that
+//! leads to all that the others lead to is right: it begins at the innermost frame and
+//! leaves none out. Threads run meanwhile, so they are looked at many times, twice each
+//! time. In every frame that stood still, the place of the instruction must lie in the
+//! bytecode of its code object.
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
@@ -111,9 +112,9 @@ impl Looks {
         })
     }
 
-    /// The way to the innermost frames; of several that lead to the same ones, the first.
+    /// The way to all frames; of several that lead to the same ones, the first.
     fn innermost(&self) -> Result<&Trail, String> {
-        let rank = |trail: &&Trail| (trail.stacks.len(), trail.frames(), Reverse(trail.way));
+        let rank = |trail: &&Trail| (trail.frames(), Reverse(trail.way));
         let most = self.trails.iter().max_by_key(rank);
         let most = most.ok_or("no thread has two Python frames")?;
         let mut rivals = self.trails.iter().filter(|other| other.beats(most));
@@ -129,14 +130,17 @@ impl Looks {
 
 impl Trail {
     fn frames(&self) -> usize {
-        self.stacks.iter().map(|(_, stack)| stack.len()).sum()
+        self.stacks
+            .iter()
+            .map(|(_, stack)| codes(stack).count())
+            .sum()
     }
 
     /// Whether this way leads about as often to frames, and to others.
     fn beats(&self, other: &Trail) -> bool {
         let beaten = self.stacks.iter().filter(|(look, stack)| {
             let theirs = other.stacks.binary_search_by_key(look, |(look, _)| *look);
-            !theirs.is_ok_and(|index| ends_with(&other.stacks[index].1, stack))
+            !theirs.is_ok_and(|index| has_all(&other.stacks[index].1, stack))
         });
         self.stacks.len() * 2 > other.stacks.len() && beaten.count() * 4 > self.stacks.len()
     }
@@ -197,10 +201,16 @@ fn count(places: &mut [usize; 2 * FRAME_WORDS], bits: Places) {
     }
 }
 
-fn ends_with(whole: &[Frame], end: &[Frame]) -> bool {
-    let addresses = |stack: &[Frame]| stack.iter().map(|frame| frame.address).rev().collect();
-    let [whole, end]: [Vec<u64>; 2] = [addresses(whole), addresses(end)];
-    whole.starts_with(&end)
+/// The code objects of a stack's frames, the innermost first.
+fn codes(stack: &[Frame]) -> impl Iterator<Item = u64> {
+    let proved = stack.iter().filter(|frame| frame.is_proved);
+    proved.map(|frame| frame.code)
+}
+
+/// Whether a stack has all that is in the other one, in the same order.
+fn has_all(whole: &[Frame], part: &[Frame]) -> bool {
+    let mut whole = codes(whole);
+    codes(part).all(|code| whole.any(|other| other == code))
 }
 
 impl Known {

@@ -12,7 +12,6 @@ use super::frame::Known;
 use super::frame_layout::Looks;
 use super::gil::{self, GilAt};
 use super::imported::{self, Imported};
-use super::moment::{Look, ThreadMoment};
 use super::names::{Reader, ThreadName};
 use super::pages::Pages;
 use super::sample;
@@ -104,30 +103,6 @@ impl Interpreter {
         let known = tasks(self.pid);
         let ids = threads::native_ids(&Pages::of(self.memory), &states, &known);
         Ok(states.into_iter().zip(ids).collect())
-    }
-
-    /// What each thread does now. `gils` and `layout` are what [`gils`](Self::gils) and
-    /// [`frame_layout`](Self::frame_layout) have said; without a layout there are no
-    /// frames. The threads are looked at one after the other while they run on, so that
-    /// two may be seen holding one GIL.
-    ///
-    /// # Errors
-    /// A reason where the threads were not found.
-    pub fn moment(
-        &self,
-        gils: &[GilAt],
-        layout: Option<&FrameLayout>,
-    ) -> Result<Vec<ThreadMoment>, String> {
-        let tasks = tasks(self.pid);
-        let look = Look {
-            pid: self.pid,
-            memory: self.memory,
-            gils,
-            layout,
-            tasks: &tasks,
-        };
-        let threads = self.threads()?.into_iter();
-        Ok(threads.map(|(state, id)| look.at(state, id)).collect())
     }
 
     /// Its GILs, the main one first.
