@@ -6,7 +6,8 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 
 use gilprof_code::{Mapping, Memory, ProcessMemory};
 
-use crate::elf::{Elf, Header, Segment};
+use crate::elf::Elf;
+use crate::header::{Header, Segment};
 
 const PAGE: u64 = 4096;
 

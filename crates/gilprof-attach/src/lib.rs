@@ -5,6 +5,7 @@
 mod error;
 
 mod elf;
+mod header;
 mod image;
 mod modules;
 

@@ -55,7 +55,9 @@ pub enum Refusal {
     #[error("has capabilities that gilprof lacks ({0:#x}): run gilprof as root")]
     Capabilities(u64),
     /// It is a container's or sandbox's.
-    #[error("is in another user namespace: run gilprof as root outside of it, or within it")]
+    #[error(
+        "is in another user namespace: run gilprof within that one, or as root outside of both"
+    )]
     UserNamespace,
     /// The system lets nobody but parents, or root, or nobody at all.
     #[error("may not be traced (kernel.yama.ptrace_scope is {0}): {advice}", advice = yama(*.0))]

@@ -16,6 +16,18 @@ use crate::refusal::{Refusal, SUPPORTED};
 const LOOKS: usize = 5;
 
 /// A process that one may want to attach to: what it is, and whether one may.
+///
+/// ```
+/// use gilprof_attach::Target;
+///
+/// for target in Target::all()?.iter().filter(|target| target.is_python()) {
+///     match target.refusal() {
+///         None => println!("{} can be attached to", target.process().pid()),
+///         Some(refusal) => println!("process {} {refusal}", target.process().pid()),
+///     }
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     process: Process,

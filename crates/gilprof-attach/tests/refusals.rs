@@ -174,6 +174,18 @@ fn a_tracer_is_named() {
 }
 
 #[test]
+fn a_tracer_of_any_thread_is_named() {
+    let source = "import sys, threading\n\
+        threading.Thread(target=threading.Event().wait, daemon=True).start()\n\
+        print(threading.enumerate()[1].native_id, flush=True)\nsys.stdin.read()";
+    let mut python = Program::start(Command::new("python3").args(["-c", source]));
+    let thread = Pid::from_raw(python.line().parse().unwrap());
+    nix::sys::ptrace::seize(thread, nix::sys::ptrace::Options::empty()).unwrap();
+    let own = nix::unistd::gettid().as_raw() as u32;
+    assert!(matches!(python.refusal(), Some(Refusal::Traced { pid, .. }) if pid == own));
+}
+
+#[test]
 fn another_program_in_the_same_process_is_noticed() {
     let script = "echo shell; read line; exec cat";
     let mut program = Program::start(Command::new("sh").args(["-c", script]));
