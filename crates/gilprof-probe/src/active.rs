@@ -125,7 +125,7 @@ impl Active {
     #[cold]
     fn admit(&self, writer: &Writer<'_>, now_ns: u64) -> Slot {
         // SAFETY: the call has no preconditions.
-        let native_id = unsafe { libc::gettid() } as u32;
+        let native_id = unsafe { libc::syscall(libc::SYS_gettid) } as u32;
         let slot = writer.admit(native_id, now_ns).unwrap_or(Slot::NONE);
         current::set_slot(self.generation, slot);
         slot
@@ -144,9 +144,19 @@ pub(crate) fn turn_on(active: Active) {
     CURRENT.store(pointer.cast_mut(), Release);
 }
 
+/// Where the pointer is that is null while nothing is recorded, and the count of hooks
+/// outside of a GIL's mutex: for one who stops the hooks from another process.
+pub(crate) const CURRENT_PLACE: *const () = (&raw const CURRENT).cast();
+pub(crate) const OUTSIDE_PLACE: *const () = (&raw const OUTSIDE).cast();
+
+/// Stops the hooks from writing, except for those that are at it.
+pub(crate) fn fall_silent() {
+    CURRENT.store(std::ptr::null_mut(), SeqCst);
+}
+
 /// Stops the hooks from writing; when it returns, none does.
 pub(crate) fn turn_off() {
-    CURRENT.store(std::ptr::null_mut(), SeqCst);
+    fall_silent();
     barrier();
     while is_busy() {
         std::thread::yield_now();
@@ -155,7 +165,7 @@ pub(crate) fn turn_off() {
 
 /// In the child of a fork no other thread exists: nobody is busy.
 pub(crate) fn turn_off_in_child() {
-    CURRENT.store(std::ptr::null_mut(), SeqCst);
+    fall_silent();
     OUTSIDE.store(0, SeqCst);
 }
 

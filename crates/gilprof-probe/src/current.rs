@@ -5,8 +5,7 @@
 //! touch, and its destructor says when the thread ends.
 
 use std::ffi::c_void;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
 use gilprof_region::Slot;
 
@@ -24,17 +23,28 @@ const NO_SLOT: u32 = u32::MAX;
 
 static KEY: AtomicU32 = AtomicU32::new(0);
 
-/// Makes the key, once.
+/// Makes the key, once. The caller is the only one to start anything.
 pub(crate) fn prepare() -> Result<(), Error> {
-    static MADE: OnceLock<Option<u32>> = OnceLock::new();
-    let key = MADE.get_or_init(new_key).ok_or_else(|| {
-        Error::unsupported(
+    match prepare_key() {
+        true => Ok(()),
+        false => Err(Error::unsupported(
             "this process uses all of the 32 thread-specific keys that need no allocation \
              (pthread_key_create); start gilprof before the libraries that take them",
-        )
-    })?;
-    KEY.store(key, Relaxed);
-    Ok(())
+        )),
+    }
+}
+
+/// The same, where no reason is wanted: false if there is no key.
+// Must not allocate.
+pub(crate) fn prepare_key() -> bool {
+    static MADE: AtomicBool = AtomicBool::new(false);
+    if !MADE.load(Relaxed)
+        && let Some(key) = new_key()
+    {
+        KEY.store(key, Relaxed);
+        MADE.store(true, Relaxed);
+    }
+    MADE.load(Relaxed)
 }
 
 fn new_key() -> Option<u32> {

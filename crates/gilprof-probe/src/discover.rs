@@ -8,7 +8,7 @@ use std::sync::atomic::{
 
 use gilprof_region::Region;
 
-use crate::active::{book, outside};
+use crate::active::{self, book, outside};
 use crate::gils::{self, Candidate, DISTANCE, TABLE};
 
 /// Addresses seen lately that may be half of a GIL's pair.
@@ -65,10 +65,15 @@ pub(crate) fn by_signals(address: usize) -> Option<u32> {
 /// A timed wait with the mutex where a GIL has it.
 // Must not allocate.
 pub(crate) fn by_wait(cond: usize, mutex: usize) -> Option<u32> {
-    // While nothing is known yet, calibration finds the main GIL.
-    let calibrated = TABLE[0].cond.load(Relaxed) != 0;
-    let fits = calibrated && gils::is_mutex_of(cond, mutex);
+    // While nothing is recorded yet, calibration finds the main GIL.
+    let fits = active::recording().is_some() && gils::is_mutex_of(cond, mutex);
     fits.then(|| known_or_new(cond))?
+}
+
+/// The main GIL's `cond` is known from elsewhere; nothing else is known yet.
+// Must not allocate.
+pub(crate) fn told(cond: usize) {
+    known_or_new(cond);
 }
 
 /// The caller did not find it in the table, but another thread may have entered
@@ -110,7 +115,7 @@ mod tests {
     use gilprof_region::{Clock, Recording, Slot, Writer};
 
     use super::*;
-    use crate::active::{self, Active};
+    use crate::active::Active;
 
     /// What lies before and after `gil.cond` in a GIL that nobody holds.
     #[repr(C, align(16))]

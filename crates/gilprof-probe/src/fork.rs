@@ -19,12 +19,27 @@ pub(crate) fn prepare() {
 unsafe extern "C" fn in_child() {
     // A copy: turning off lets the original change.
     let inherited = active::recording().copied();
-    active::turn_off_in_child();
-    gils::forget(1);
-    gils::forget_threads_in_child();
+    forget();
     probe::forget_lock_in_child();
     if let Some(inherited) = inherited {
         record_anew(&inherited);
+    }
+}
+
+/// What the parent knew of its threads and GILs is not so here.
+fn forget() {
+    active::turn_off_in_child();
+    gils::forget(1);
+    gils::forget_threads_in_child();
+}
+
+/// The recording is the parent's: what is written from now on goes nowhere.
+// Must not allocate.
+pub(crate) fn leave_to_parent() {
+    let inherited = active::recording().copied();
+    forget();
+    if let Some(inherited) = inherited {
+        inherited.region.replace_in_child();
     }
 }
 
@@ -32,7 +47,7 @@ unsafe extern "C" fn in_child() {
 /// process reads is the parent's: there the child stops.
 fn record_anew(inherited: &Active) {
     let plan = inherited.region.stack_plan();
-    if inherited.region.replace_in_child().is_err() || inherited.shared {
+    if !inherited.region.replace_in_child() || inherited.shared {
         return;
     }
     // The parent's references to code objects stay: nobody gives them up here.

@@ -18,7 +18,7 @@ use libc::{pthread_cond_t, pthread_condattr_t, pthread_mutex_t, timespec};
 
 use crate::active::{Active, book, outside};
 use crate::gils::{self, Gil, Known, TABLE, thread_pointer};
-use crate::{calibrate, cpu, current, discover, errno};
+use crate::{calibrate, cpu, current, discover, errno, ordered};
 
 unsafe extern "C-unwind" {
     fn pthread_cond_signal(cond: *mut pthread_cond_t) -> c_int;
@@ -37,6 +37,14 @@ pub(crate) struct Hook {
     pub(crate) real: usize,
     pub(crate) hook: usize,
 }
+
+/// Where they are, in the order of [`all`].
+pub(crate) const ADDRESSES: [*const (); 4] = [
+    signal as *const (),
+    timedwait as *const (),
+    wait as *const (),
+    init as *const (),
+];
 
 /// All hooks.
 pub(crate) fn all() -> [Hook; 4] {
@@ -109,21 +117,27 @@ fn released_if_calm() -> bool {
 #[inline(never)]
 unsafe extern "C-unwind" fn any_signal(cond: *mut pthread_cond_t) -> c_int {
     let address = cond as usize;
-    if let Some(gil) = gils::by_switch_cond(address) {
-        acquired(gil);
-    } else if let Some(gil) = gils::by_cond(address) {
-        released(gil);
-    } else {
-        calibrate::saw_signal(address);
-        if let Some(gil) = discover::by_signals(address) {
-            acquired(gil);
-        }
+    if !is_booked(address) && ordered::obey() {
+        is_booked(address);
     }
     // SAFETY: the caller's argument, passed on.
     unsafe { pthread_cond_signal(cond) }
 }
 
-fn acquired(gil: u32) {
+/// Books a signal; false where nothing is recorded, or it is about no known GIL.
+fn is_booked(address: usize) -> bool {
+    if let Some(gil) = gils::by_switch_cond(address) {
+        return acquired(gil).is_some();
+    }
+    if let Some(gil) = gils::by_cond(address) {
+        return released(gil).is_some();
+    }
+    calibrate::saw_signal(address);
+    let gil = discover::by_signals(address);
+    gil.and_then(acquired).is_some()
+}
+
+fn acquired(gil: u32) -> Option<()> {
     book(gil, |active, known, writer| {
         let now_ns = active.clock.now_ns();
         let slot = active.slot(known, writer, now_ns);
@@ -134,14 +148,15 @@ fn acquired(gil: u32) {
         let weights = writer.acquire(slot, now_ns);
         if let Some(pause_ns) = due {
             read_cpu(active, writer, slot, pause_ns);
+            ordered::leave_if_abandoned(active, now_ns);
         }
         if gil == 0 && weights.is_due() {
             active.take_stack(slot, Moment::Acquire, weights);
         }
-    });
+    })
 }
 
-fn released(gil: u32) {
+fn released(gil: u32) -> Option<()> {
     book(gil, |active, known, writer| {
         let now_ns = active.clock.now_ns();
         let own = known.recall(thread_pointer());
@@ -154,7 +169,7 @@ fn released(gil: u32) {
         if gil == 0 && weights.is_due() {
             active.take_stack(slot, Moment::Release, weights);
         }
-    });
+    })
 }
 
 /// The interpreter of the thread that has the GIL.
@@ -189,7 +204,10 @@ unsafe extern "C-unwind" fn timedwait(
     mutex: *mut pthread_mutex_t,
     until: *const timespec,
 ) -> c_int {
-    let ticket = begins_to_wait(cond as usize, mutex as usize);
+    let mut ticket = begins_to_wait(cond as usize, mutex as usize);
+    if ticket.is_none() && ordered::obey() {
+        ticket = begins_to_wait(cond as usize, mutex as usize);
+    }
     // SAFETY: the caller's arguments, passed on.
     let result = unsafe { pthread_cond_timedwait(cond, mutex, until) };
     if result == libc::ETIMEDOUT
@@ -282,6 +300,7 @@ unsafe extern "C-unwind" fn init(
 ) -> c_int {
     // SAFETY: the caller's arguments, passed on.
     let result = unsafe { pthread_cond_init(cond, attr) };
+    ordered::notice_fork();
     discover::made(cond as usize);
     result
 }

@@ -24,6 +24,7 @@ mod errno;
 mod frames;
 mod gils;
 mod hooks;
+mod ordered;
 
 mod code_layout;
 mod frame_layout;
@@ -39,6 +40,7 @@ mod probe;
 
 pub use code_layout::code_layout;
 pub use error::Error;
+pub use ordered::EXPORTS;
 pub use probe::{
     KnownThread, Readings, Setup, is_running, let_go, name_this_thread, readings, region, start,
     stop, verify,

@@ -43,6 +43,18 @@ pub struct Python {
 pub(crate) struct ThreadStateOfThisThread(GetObject);
 
 impl ThreadStateOfThisThread {
+    /// PyGILState_GetThisThreadState at this address; `None` for zero.
+    pub(crate) fn at(address: usize) -> Option<Self> {
+        if address == 0 {
+            return None;
+        }
+        let address: *mut c_void = std::ptr::with_exposed_provenance_mut(address);
+        // SAFETY: CPython declares the function with this type, in all versions since 3.5.
+        Some(Self(unsafe {
+            transmute::<*mut c_void, GetObject>(address)
+        }))
+    }
+
     /// Zero where it has none.
     // Must not allocate.
     pub(crate) fn get(self) -> usize {

@@ -91,6 +91,12 @@ pub struct Header {
     pub(crate) bell: AtomicU32,
     pub(crate) bell_wanted: AtomicU32,
 
+    /// When the reader has shown itself last; 0 where it does not do so.
+    pub(crate) reader_ns: AtomicU64,
+    /// Of a recording that is ordered from outside: 0 until a hook takes it up or it is
+    /// called off.
+    pub(crate) taken_up: AtomicU32,
+
     pub(crate) next_id: AtomicU32,
     pub(crate) adopted_left: AtomicU32,
     pub(crate) groups_used: AtomicU32,

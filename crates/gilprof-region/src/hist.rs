@@ -55,8 +55,9 @@ impl HistCell {
 
     #[inline(always)]
     fn use_bucket(&self, index: usize) {
-        let word = &self.used[index / 64];
-        word.store(word.load(Relaxed) | 1 << (index % 64), Relaxed);
+        if let Some(word) = self.used.get(index / 64) {
+            word.store(word.load(Relaxed) | 1 << (index % 64), Relaxed);
+        }
     }
 
     /// Adds this histogram to `into` and empties it.

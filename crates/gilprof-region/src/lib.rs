@@ -52,6 +52,10 @@ mod writer;
 mod models;
 
 mod bell;
+mod watch;
+
+mod order;
+
 mod cut;
 mod held;
 mod present;
@@ -65,6 +69,7 @@ pub use header::{CODE_LAYOUT_WORDS, FRAME_LAYOUT_WORDS, GILS, Header, MAX_THREAD
 pub use held::Held;
 pub use hist::HistCell;
 pub use name::{NAME_BYTES, NameCell};
+pub use order::{EXPORTS_WORDS, Exports, ORDER_WORDS, Order, OrderCell, Progress};
 pub use present::Present;
 pub use reading::Reading;
 pub use recording::{Recording, StackPlan};

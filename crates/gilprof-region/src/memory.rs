@@ -18,6 +18,14 @@ unsafe impl Send for Memory {}
 unsafe impl Sync for Memory {}
 
 fn map(at: *mut u8, len: usize, flags: i32, fd: i32) -> io::Result<Memory> {
+    let start = place(at, len, flags, fd);
+    let start = start.ok_or_else(io::Error::last_os_error)?;
+    Ok(Memory { start, len })
+}
+
+/// Where the kernel has mapped it; `None` where it refuses.
+// Must not allocate.
+fn place(at: *mut u8, len: usize, flags: i32, fd: i32) -> Option<NonNull<u8>> {
     // SAFETY: either `at` is null and the kernel chooses free addresses, or
     // the caller owns the mapping there and replaces it (`replace_private`).
     let start = unsafe {
@@ -30,11 +38,7 @@ fn map(at: *mut u8, len: usize, flags: i32, fd: i32) -> io::Result<Memory> {
             0,
         )
     };
-    if start == libc::MAP_FAILED {
-        return Err(io::Error::last_os_error());
-    }
-    let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::InvalidData)?;
-    Ok(Memory { start, len })
+    NonNull::new(start.cast()).filter(|_| start != libc::MAP_FAILED)
 }
 
 const PRIVATE: i32 = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
@@ -45,6 +49,14 @@ impl Memory {
         map(std::ptr::null_mut(), len, PRIVATE, -1)
     }
 
+    /// What is mapped at an address already.
+    ///
+    /// # Safety
+    /// `len` bytes are mapped there and can be written; dropping this unmaps them.
+    pub(crate) unsafe fn mapped_at(start: NonNull<u8>, len: usize) -> Self {
+        Memory { start, len }
+    }
+
     /// The whole of a shared file.
     pub(crate) fn shared(fd: BorrowedFd<'_>, len: usize) -> io::Result<Self> {
         map(std::ptr::null_mut(), len, libc::MAP_SHARED, fd.as_raw_fd())
@@ -52,11 +64,10 @@ impl Memory {
 
     /// Puts fresh private memory in the place of what is mapped here, as the
     /// child of a fork needs it: async-signal-safe.
-    pub(crate) fn replace_private(&self) -> io::Result<()> {
-        let fresh = map(self.start.as_ptr(), self.len, PRIVATE | libc::MAP_FIXED, -1)?;
-        // It stands for the same addresses as `self`, which will unmap them.
-        std::mem::forget(fresh);
-        Ok(())
+    // Must not allocate.
+    pub(crate) fn replace_private(&self) -> bool {
+        let flags = PRIVATE | libc::MAP_FIXED;
+        place(self.start.as_ptr(), self.len, flags, -1).is_some()
     }
 
     /// Gives the pages of a private mapping back: they read as zero again.
@@ -102,11 +113,17 @@ pub(crate) fn anonymous_file(len: usize) -> io::Result<OwnedFd> {
     }
     // SAFETY: the descriptor was just made and is owned by nobody else.
     let file = unsafe { OwnedFd::from_raw_fd(fd) };
-    set_len(file.as_fd(), len)?;
+    seal(file.as_fd(), len)?;
+    Ok(file)
+}
+
+/// Gives a file in memory its size for good.
+pub(crate) fn seal(file: BorrowedFd<'_>, len: usize) -> io::Result<()> {
+    set_len(file, len)?;
     let seals = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_SEAL;
     // SAFETY: the descriptor is open; F_ADD_SEALS takes an integer.
     match unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals) } {
-        0 => Ok(file),
+        0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
 }

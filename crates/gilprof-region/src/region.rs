@@ -1,7 +1,8 @@
 //! The whole block: how it is divided, made, opened and checked.
 
-use std::mem::size_of;
+use std::mem::{ManuallyDrop, size_of};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::ptr::NonNull;
 
 use crate::clock::Clock;
 use crate::error::Error;
@@ -173,11 +174,50 @@ impl Region {
         Self::check(memory)
     }
 
+    /// Makes a region of a file in memory, whose size becomes that of the region for
+    /// good: for another process, which has mapped it already.
+    ///
+    /// # Errors
+    /// [`Error::Os`] where the system refuses.
+    pub fn in_file(file: BorrowedFd<'_>, sizes: Sizes) -> Result<Self, Error> {
+        memory::seal(file, sizes.bytes()).map_err(Error::os("make a memory file"))?;
+        let memory = Memory::shared(file, sizes.bytes());
+        let memory = memory.map_err(Error::os("map a memory file"))?;
+        let region = Region { memory, sizes };
+        region.format();
+        Ok(region)
+    }
+
+    /// The region that lies at `start` in this process. It must never be dropped.
+    ///
+    /// # Safety
+    /// `len` bytes are mapped there, shared or private, can be written, and stay for as
+    /// long as the region is used.
+    ///
+    /// # Errors
+    /// [`Error::Foreign`] or [`Error::Corrupt`] where it is not a region of this version.
+    // Must not allocate.
+    pub unsafe fn mapped_at(start: NonNull<u8>, len: usize) -> Result<ManuallyDrop<Self>, Error> {
+        need("size", len as u64, size_of::<Header>() as u64)?;
+        // SAFETY: the caller's promise.
+        let memory = unsafe { Memory::mapped_at(start, len) };
+        let sizes = Sizes::default();
+        let region = ManuallyDrop::new(Region { memory, sizes });
+        let sizes = region.checked_sizes()?;
+        let Region { memory, .. } = ManuallyDrop::into_inner(region);
+        Ok(ManuallyDrop::new(Region { memory, sizes }))
+    }
+
     fn check(memory: Memory) -> Result<Self, Error> {
         let sizes = Sizes::default();
-        let found = memory.len();
         let region = Region { memory, sizes };
-        let header = region.header();
+        let sizes = region.checked_sizes()?;
+        Ok(Region { sizes, ..region })
+    }
+
+    fn checked_sizes(&self) -> Result<Sizes, Error> {
+        let found = self.memory.len();
+        let header = self.header();
         same("magic", header.magic.load(Acquire), MAGIC)?;
         same(
             "version",
@@ -192,7 +232,7 @@ impl Region {
         same("ring_other", ring_other.into(), sizes.ring_other.into())?;
         same("size", found as u64, sizes.bytes() as u64)?;
         same("recorded size", header.size.load(Relaxed), found as u64)?;
-        Ok(Region { sizes, ..region })
+        Ok(sizes)
     }
 
     /// Writes what makes these zeroed pages a region.
@@ -204,8 +244,9 @@ impl Region {
         header.ring_other.store(self.sizes.ring_other, Relaxed);
         header.size.store(self.sizes.bytes() as u64, Relaxed);
         for slot in 0..self.sizes.threads {
-            let word = &header.free_slots[slot as usize / 64];
-            word.fetch_or(1 << (slot % 64), Relaxed);
+            if let Some(word) = header.free_slots.get(slot as usize / 64) {
+                word.fetch_or(1 << (slot % 64), Relaxed);
+            }
         }
         // Last: who sees the magic sees the rest.
         header.magic.store(MAGIC, Release);
@@ -225,17 +266,16 @@ impl Region {
     }
 
     /// Replaces the region by an empty one that is this process's own: for
-    /// the child of a fork. Async-signal-safe.
-    ///
-    /// # Errors
-    /// [`Error::Os`] where no memory can be mapped.
-    pub fn replace_in_child(&self) -> Result<(), Error> {
+    /// the child of a fork. False where no memory can be mapped. Async-signal-safe.
+    // Must not allocate.
+    pub fn replace_in_child(&self) -> bool {
         let epoch = self.header().epoch.load(Relaxed);
         let replaced = self.memory.replace_private();
-        replaced.map_err(Error::os("map a region"))?;
-        self.format();
-        self.header().epoch.store(epoch, Relaxed);
-        Ok(())
+        if replaced {
+            self.format();
+            self.header().epoch.store(epoch, Relaxed);
+        }
+        replaced
     }
 
     fn at<T>(&self, offset: usize) -> *const T {
