@@ -23,8 +23,15 @@ mod tree;
 
 mod inspect;
 
+#[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
+mod exact;
+#[cfg(not(all(target_arch = "x86_64", target_env = "gnu")))]
+#[path = "exact_unsupported.rs"]
+mod exact;
+
 pub use elf::{Symbol, SymbolKind};
 pub use error::Error;
+pub use exact::{Attached, Setup};
 pub use inspect::{GilAt, Interpreter, InterpreterAt, StateAt, ThreadName};
 pub use modules::{Module, Modules, Slot};
 pub use presence::Presence;

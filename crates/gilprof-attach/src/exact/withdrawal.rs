@@ -1,0 +1,69 @@
+//! Taking the hooks out of a process.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use gilprof_code::Memory;
+use gilprof_region::Progress;
+
+use crate::error::Error;
+use crate::exact::area::{Area, Note};
+use crate::exact::errand::Errand;
+use crate::exact::memory_file;
+use crate::exact::remote::Remote;
+use crate::exact::slots::{self, Patched};
+
+/// How long a hook that is at work may take to leave.
+const LEAVING: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_micros(100);
+
+/// Clears away what one who was killed has left.
+///
+/// # Errors
+/// [`Error::Refused`] where no thread could be borrowed, or the process has ended.
+pub(crate) fn take_over(remote: &Remote, mut area: Area) -> Result<Area, Error> {
+    let left = slots::noted(remote, &area)?;
+    let is_recording = remote.word(area.current()) != Some(0);
+    if !left.is_empty() || is_recording {
+        silence(remote, &mut area, &left)?;
+        memory_file::free(remote, &mut area)?;
+    }
+    for number in memory_file::left(remote.pid()) {
+        let close = Errand::new().call(libc::SYS_close, &[number.into()]);
+        area.run(remote, close)?;
+    }
+    Ok(area)
+}
+
+/// Stops the hooks from writing, and takes them out of the slots.
+///
+/// # Errors
+/// [`Error::Refused`] where no thread could be borrowed, or the process has ended.
+pub(crate) fn silence(remote: &Remote, area: &mut Area, slots: &[Patched]) -> Result<(), Error> {
+    let idle = (Progress::Idle as u64).to_le_bytes();
+    remote.write(area.order(), &idle)?;
+    let issue = libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED as u64;
+    let off = Errand::new()
+        .store(area.current(), 0)
+        .call(libc::SYS_membarrier, &[issue.into(), 0.into(), 0.into()])
+        .note(area.place(Note::Results, 0));
+    area.run(remote, off)?;
+    if area.note(remote, Note::Results, 0)? != 0 {
+        // No such call here. A processor writes its stores out within microseconds even
+        // when nobody asks it to.
+        thread::sleep(Duration::from_millis(1));
+    }
+    let hooked = slots::hooked(remote, slots);
+    slots::write(remote, area, slots, &hooked, |slot| slot.original)?;
+    slots::leave(remote, area, &[])?;
+    wait_while(|| remote.word(area.outside()).is_some_and(|hooks| hooks != 0));
+    Ok(())
+}
+
+/// Waits while a hook is at work, for a while.
+pub(crate) fn wait_while(is_so: impl Fn() -> bool) {
+    let began = Instant::now();
+    while is_so() && began.elapsed() < LEAVING {
+        thread::sleep(PAUSE);
+    }
+}
