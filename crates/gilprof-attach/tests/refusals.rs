@@ -180,9 +180,17 @@ fn a_tracer_of_any_thread_is_named() {
         print(threading.enumerate()[1].native_id, flush=True)\nsys.stdin.read()";
     let mut python = Program::start(Command::new("python3").args(["-c", source]));
     let thread = Pid::from_raw(python.line().parse().unwrap());
-    nix::sys::ptrace::seize(thread, nix::sys::ptrace::Options::empty()).unwrap();
-    let own = nix::unistd::gettid().as_raw() as u32;
-    assert!(matches!(python.refusal(), Some(Refusal::Traced { pid, .. }) if pid == own));
+    // What a thread traces is let go when the thread ends.
+    let traced = || {
+        nix::sys::ptrace::seize(thread, nix::sys::ptrace::Options::empty()).unwrap();
+        (nix::unistd::gettid().as_raw() as u32, python.refusal())
+    };
+    let (tracer, refusal) = std::thread::scope(|scope| scope.spawn(traced).join().unwrap());
+    assert!(
+        matches!(refusal, Some(Refusal::Traced { pid, .. }) if pid == tracer),
+        "{refusal:?}"
+    );
+    assert!(!matches!(python.refusal(), Some(Refusal::Traced { .. })));
 }
 
 #[test]
