@@ -14,6 +14,7 @@ Importing it patches nothing and starts no thread.
 
 from gilprof import _platform
 from gilprof._errors import (
+    AttachError,
     Error,
     FormatError,
     NotRunningError,
@@ -25,6 +26,7 @@ from gilprof._recording import is_running, profile, snapshot, start, stop
 TYPE_CHECKING = False
 if TYPE_CHECKING or _platform.unsupported() is None:
     from gilprof._native import (
+        Attachment,
         Blame,
         Blocked,
         Distribution,
@@ -44,12 +46,14 @@ if TYPE_CHECKING or _platform.unsupported() is None:
         Thread,
         WhatIf,
         __version__,
+        attach,
         load,
         measure,
         merge,
     )
 else:
     from gilprof._unsupported import (
+        Attachment,
         Blame,
         Blocked,
         Distribution,
@@ -69,12 +73,15 @@ else:
         Thread,
         WhatIf,
         __version__,
+        attach,
         load,
         measure,
         merge,
     )
 
 __all__ = [
+    "AttachError",
+    "Attachment",
     "Blame",
     "Blocked",
     "Distribution",
@@ -99,6 +106,7 @@ __all__ = [
     "UnsupportedError",
     "WhatIf",
     "__version__",
+    "attach",
     "is_running",
     "load",
     "measure",

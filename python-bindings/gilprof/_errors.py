@@ -21,6 +21,17 @@ class FormatError(Error, ValueError):
     """A file or a text is not a profile, or is of a newer format."""
 
 
-for _error in (Error, UnsupportedError, OptionError, NotRunningError, FormatError):
+class AttachError(Error):
+    """A process cannot be attached to; says why, and what would help."""
+
+
+for _error in (
+    Error,
+    UnsupportedError,
+    OptionError,
+    NotRunningError,
+    FormatError,
+    AttachError,
+):
     _error.__module__ = "gilprof"
 del _error

@@ -10,6 +10,7 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Type, U
 _StrPath = Union[str, "os.PathLike[str]"]
 
 __all__ = [
+    "Attachment",
     "Blame",
     "Blocked",
     "Distribution",
@@ -33,6 +34,7 @@ __all__ = [
     "__version__",
     "after_fork_in_child",
     "after_fork_in_parent",
+    "attach",
     "before_fork",
     "cli_main",
     "is_running",
@@ -492,10 +494,30 @@ class Session:
     def stop(self) -> Profile: ...
 
 @final
+class Attachment:
+    """A recording of another process; ends when it is freed."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def result(self) -> Profile: ...
+    def snapshot(self) -> Profile: ...
+    def stop(self) -> Profile: ...
+    def __enter__(self) -> Attachment: ...
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+        /,
+    ) -> None: ...
+
+@final
 class SharedSession:
     def __new__(cls, variable: str, threads: Sequence[Tuple[int, str]]) -> SharedSession: ...
     def stop(self) -> None: ...
 
+def attach(pid: int, /, **options: Union[int, str]) -> Attachment: ...
 def measure(label: str = ..., /) -> Measure: ...
 def load(path: _StrPath, /) -> Profile: ...
 def merge(*profiles: Profile) -> Profile: ...

@@ -16,12 +16,15 @@ def load(*arguments: "Any", **options: "Any") -> "Any":
     raise _refuse()
 
 
-measure = merge = load
+attach = measure = merge = load
 
 
 class _Missing:
     def __new__(cls, *arguments: "Any", **options: "Any") -> "Any":
         raise _refuse()
+
+
+class Attachment(_Missing): ...
 
 
 class Blame(_Missing): ...

@@ -12,6 +12,7 @@ mod python {
     pyo3::import_exception!(gilprof._errors, OptionError);
     pyo3::import_exception!(gilprof._errors, NotRunningError);
     pyo3::import_exception!(gilprof._errors, FormatError);
+    pyo3::import_exception!(gilprof._errors, AttachError);
 }
 
 /// An error on its way to Python.
@@ -32,6 +33,7 @@ impl From<Failure> for PyErr {
         match &error {
             error if error.is_unsupported() => python::UnsupportedError::new_err(text),
             error if error.is_option() => python::OptionError::new_err(text),
+            error if error.is_refused() => python::AttachError::new_err(text),
             gilprof::Error::NotRunning => python::NotRunningError::new_err(text),
             gilprof::Error::Profile(error) => profile_error(error, text),
             _ => python::Error::new_err(text),
@@ -63,6 +65,11 @@ pub(crate) fn file_error(path: &Path, error: &std::io::Error) -> PyErr {
         text.to_owned(),
         path.as_os_str().to_owned(),
     ))
+}
+
+/// What only a recording that has ended has.
+pub(crate) fn still_running(text: &'static str) -> PyErr {
+    python::NotRunningError::new_err(text)
 }
 
 /// An argument outside of what is allowed.

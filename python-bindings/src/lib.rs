@@ -17,6 +17,7 @@ mod timeline;
 mod profile;
 mod query;
 
+mod attachment;
 mod measure;
 mod session;
 mod shared;
@@ -32,6 +33,8 @@ mod _native {
     use pyo3::exceptions::PyImportError;
     use pyo3::prelude::*;
 
+    #[pymodule_export]
+    use crate::attachment::{Attachment, attach};
     #[pymodule_export]
     use crate::distribution::Distribution;
     #[pymodule_export]

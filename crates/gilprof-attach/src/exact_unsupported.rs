@@ -1,9 +1,10 @@
 //! Where recording a running process is not supported.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
-use gilprof_region::{Progress, Region, Sizes, StackPlan};
+use gilprof_region::{Clock, Progress, Region, Sizes, StackPlan};
 
 use crate::error::Error;
 
@@ -20,6 +21,13 @@ pub struct Setup {
     pub switch_interval_ns: u64,
     /// How stacks are taken; `None` where they are not.
     pub stacks: Option<StackPlan>,
+    /// Why they are not.
+    pub stacks_missing: Option<String>,
+    /// The clock; `None`: the best there is.
+    pub clock: Option<Clock>,
+    /// What booking an event and reading a thread's CPU clock cost, in thousandths of a
+    /// nanosecond; zeros where not known.
+    pub costs_ps: [u64; 2],
 }
 
 /// A process that is being recorded: there is none here.
@@ -39,12 +47,17 @@ impl Attached {
     }
 
     /// What is recorded.
-    pub fn region(&self) -> &Region {
+    pub fn region(&self) -> &Arc<Region> {
         match self.0 {}
     }
 
     /// The process.
     pub fn pid(&self) -> u32 {
+        match self.0 {}
+    }
+
+    /// Whether the process lives still.
+    pub fn is_alive(&self) -> bool {
         match self.0 {}
     }
 
@@ -75,7 +88,7 @@ impl Attached {
     ///
     /// # Errors
     /// None here.
-    pub fn detach(self) -> Result<Region, Error> {
+    pub fn detach(self) -> Result<Arc<Region>, Error> {
         match self.0 {}
     }
 }

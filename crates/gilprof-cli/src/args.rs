@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use gilprof::Options;
@@ -12,6 +13,7 @@ const EXAMPLES: &str = "\
 Examples:
   gilprof run -- python app.py
   gilprof run -o app.json -- python -m pytest tests
+  gilprof attach 4242 -d 30
   gilprof report app.json --format md
   gilprof merge worker-*.json -o all.json
   gilprof ps";
@@ -29,6 +31,16 @@ Examples:
   gilprof run --format md -- python -m mymodule
   gilprof run -o app.json -- ./start-server.sh
   gilprof run --require -o ci.json -- python -m pytest";
+
+const ATTACH_EXAMPLES: &str = "\
+The process runs on; none of its threads stands still for longer than a few
+system calls take. Afterwards it is as before. Ctrl-C ends the recording early,
+and a process that ends does so, too: then the report goes up to there.
+
+Examples:
+  gilprof ps
+  gilprof attach 4242
+  gilprof attach 4242 -d 60 -o service.json";
 
 const PS_EXAMPLES: &str = "\
 Nothing is written to the processes, and none is stopped. Where gilprof may not
@@ -51,6 +63,9 @@ pub(crate) enum Command {
     /// Run a program, profile the Python in it, and report.
     #[command(after_help = RUN_EXAMPLES)]
     Run(RunArgs),
+    /// Record a Python process that runs already, and report, to the standard output.
+    #[command(after_help = ATTACH_EXAMPLES)]
+    Attach(AttachArgs),
     /// Report on a saved profile, to the standard output.
     #[command(after_help = "Example:\n  gilprof report app.json --format md > report.md")]
     Report(ReportArgs),
@@ -74,6 +89,16 @@ pub(crate) struct RunArgs {
     /// Fail where the program cannot be profiled, rather than run it all the same.
     #[arg(long)]
     pub(crate) require: bool,
+    #[command(flatten)]
+    pub(crate) recording: RecordingArgs,
+    /// The program and its arguments.
+    #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
+/// How to record.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RecordingArgs {
     /// How many threads can have sums of their own at a time: 1 to 4096 [default: 256].
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<String>,
@@ -89,12 +114,9 @@ pub(crate) struct RunArgs {
     /// How many of the latest events are saved with the profile, 1MB to 4096MB, or off [default: off].
     #[arg(long, value_name = "SIZE")]
     pub(crate) timeline: Option<String>,
-    /// The program and its arguments.
-    #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
-    pub(crate) command: Vec<OsString>,
 }
 
-impl RunArgs {
+impl RecordingArgs {
     /// How to record.
     pub(crate) fn options(&self) -> Result<Options, Error> {
         let mut options = Options::default();
@@ -112,6 +134,35 @@ impl RunArgs {
         }
         Ok(options)
     }
+}
+
+/// Record a process that runs already.
+#[derive(Debug, clap::Args)]
+pub(crate) struct AttachArgs {
+    /// The process; `gilprof ps` lists those there are.
+    #[arg(value_name = "PID")]
+    pub(crate) pid: u32,
+    /// For how many seconds [default: 10].
+    #[arg(short, long, value_name = "SECONDS", value_parser = seconds, default_value = "10", hide_default_value = true)]
+    pub(crate) duration: Duration,
+    /// Save the profile to FILE as JSON, and only say the verdict, unless --format is given too.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Form of the report on the standard output [default: text].
+    #[arg(long, value_enum, hide_default_value = true)]
+    pub(crate) format: Option<Format>,
+    #[command(flatten)]
+    pub(crate) recording: RecordingArgs,
+}
+
+/// The longest recording, in seconds: a year.
+const LONGEST: f64 = 365.0 * 86_400.0;
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: Option<f64> = text.parse().ok();
+    let allowed = seconds.filter(|&seconds| seconds > 0.0 && seconds <= LONGEST);
+    let seconds = allowed.ok_or("a number of seconds is expected, more than 0, as in 10 or 0.5")?;
+    Ok(Duration::from_secs_f64(seconds))
 }
 
 /// Report on a profile.
@@ -207,10 +258,18 @@ mod tests {
     }
 
     #[test]
+    fn a_duration_is_a_number_of_seconds() {
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        for wrong in ["0", "-1", "nan", "inf", "1e12", "soon", ""] {
+            assert!(seconds(wrong).unwrap_err().contains("number of seconds"));
+        }
+    }
+
+    #[test]
     fn an_option_out_of_bounds_is_told_what_is_allowed() {
         let args = run(&["--clock", "sundial", "--", "python"]).unwrap();
         assert_eq!(
-            args.options().unwrap_err().to_string(),
+            args.recording.options().unwrap_err().to_string(),
             "option clock=sundial is not allowed: auto or monotonic"
         );
     }

@@ -7,7 +7,7 @@ use clap::Parser;
 
 use crate::args::{Args, Command};
 use crate::error::{Error, FAILED};
-use crate::{merge, ps, report, run};
+use crate::{attach, merge, ps, report, run};
 
 /// The `gilprof` program. `args` begin with the program's own name; what comes
 /// back is the exit status. Where the profiled program was killed by a signal,
@@ -24,6 +24,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> i32 {
     };
     let done = match args.command {
         Command::Run(args) => run::run(&args),
+        Command::Attach(args) => attach::attach(&args),
         Command::Report(args) => report::report(&args),
         Command::Merge(args) => merge::merge(&args),
         Command::Ps(args) => ps::ps(&args),

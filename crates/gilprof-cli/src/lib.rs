@@ -12,6 +12,7 @@ mod args;
 mod command;
 mod error;
 
+mod attach;
 mod child;
 mod ending;
 mod recorder;

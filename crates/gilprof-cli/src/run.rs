@@ -23,7 +23,7 @@ const NO_PYTHON: &str = "no Python with gilprof in it has started. Install it wh
 /// # Errors
 /// Where an option is wrong or the program cannot be started.
 pub(crate) fn run(args: &RunArgs) -> Result<i32, Error> {
-    let options = args.options()?;
+    let options = args.recording.options()?;
     let target = args.output.as_deref().map(Target::prepare).transpose()?;
     let mut recorder = Recorder::new(options, args.require)?;
     let mut signals = Signals::listen()?;

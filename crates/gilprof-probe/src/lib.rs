@@ -39,6 +39,7 @@ mod patch;
 mod probe;
 
 pub use code_layout::code_layout;
+pub use cost::costs_ps;
 pub use error::Error;
 pub use ordered::EXPORTS;
 pub use probe::{

@@ -7,6 +7,9 @@ pub enum Error {
     /// The probe could not start or stop.
     #[error(transparent)]
     Probe(#[from] gilprof_probe::Error),
+    /// A process cannot be attached to.
+    #[error(transparent)]
+    Attach(#[from] gilprof_attach::Error),
     /// A region could not be made, opened or believed.
     #[error(transparent)]
     Region(#[from] gilprof_region::Error),
@@ -56,6 +59,11 @@ impl Error {
     /// Whether the interpreter or the platform is one that cannot be profiled.
     pub fn is_unsupported(&self) -> bool {
         matches!(self, Error::Probe(error) if error.is_unsupported())
+    }
+
+    /// Whether a process cannot be attached to.
+    pub fn is_refused(&self) -> bool {
+        matches!(self, Error::Attach(_))
     }
 
     /// Whether an option was wrong.

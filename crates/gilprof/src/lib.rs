@@ -29,10 +29,12 @@ mod engine;
 mod reader;
 mod window;
 
+mod attachment;
 mod measure;
 mod session;
 mod shared;
 
+pub use attachment::Attachment;
 pub use error::Error;
 pub use measure::{Measure, Measured};
 pub use options::{ClockChoice, Options};

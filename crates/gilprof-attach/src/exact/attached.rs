@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use gilprof_code::Memory;
@@ -31,6 +32,13 @@ pub struct Setup {
     pub switch_interval_ns: u64,
     /// How stacks are taken; `None` where they are not.
     pub stacks: Option<StackPlan>,
+    /// Why they are not.
+    pub stacks_missing: Option<String>,
+    /// The clock; `None`: the best there is.
+    pub clock: Option<Clock>,
+    /// What booking an event and reading a thread's CPU clock cost, in thousandths of a
+    /// nanosecond; zeros where not known.
+    pub costs_ps: [u64; 2],
 }
 
 /// A process that is being recorded, until [`Attached::detach`] is called or this is
@@ -40,7 +48,7 @@ pub struct Setup {
 pub struct Attached {
     remote: Remote,
     area: Area,
-    region: Region,
+    region: Arc<Region>,
     clock: Clock,
     slots: Vec<Patched>,
     is_over: bool,
@@ -77,7 +85,8 @@ impl Attached {
         slots::leave(&remote, &area, &slots)?;
         let (file, number) = memory_file::make(&remote, &mut area, &slots, setup.sizes)?;
         let region = Region::in_file(file.as_fd(), setup.sizes).map_err(Error::region)?;
-        let clock = Clock::detect();
+        let region = Arc::new(region);
+        let clock = setup.clock.unwrap_or_else(Clock::detect);
         books::prepare(&region, pid, clock, setup);
         order(&remote, &area, &region, &modules, setup)?;
         let errand = Errand::new().call(libc::SYS_close, &[number.into()]);
@@ -95,13 +104,18 @@ impl Attached {
     }
 
     /// What is recorded.
-    pub fn region(&self) -> &Region {
+    pub fn region(&self) -> &Arc<Region> {
         &self.region
     }
 
     /// The process.
     pub fn pid(&self) -> u32 {
         self.remote.pid()
+    }
+
+    /// Whether the process lives still.
+    pub fn is_alive(&self) -> bool {
+        is_alive(self.remote.pid())
     }
 
     /// How far the hooks have come; `None` where the process has ended.
@@ -144,10 +158,9 @@ impl Attached {
     /// # Errors
     /// [`Error::Refused`] where no thread could be borrowed. What is left in the process
     /// then passes every call on, and the next one to attach clears it away.
-    pub fn detach(mut self) -> Result<Region, Error> {
+    pub fn detach(mut self) -> Result<Arc<Region>, Error> {
         self.end()?;
-        let empty = Region::private(Sizes::default()).map_err(Error::region)?;
-        Ok(std::mem::replace(&mut self.region, empty))
+        Ok(Arc::clone(&self.region))
     }
 
     fn end(&mut self) -> Result<(), Error> {

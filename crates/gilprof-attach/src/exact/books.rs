@@ -16,14 +16,15 @@ pub(crate) fn prepare(region: &Region, pid: u32, clock: Clock, setup: &Setup) {
         started_ns: now_ns,
         started_unix_ns: unix_ns(),
         switch_interval_ns: setup.switch_interval_ns,
-        event_cost_ps: 0,
-        reading_cost_ps: 0,
+        event_cost_ps: setup.costs_ps[0],
+        reading_cost_ps: setup.costs_ps[1],
         python: setup.python,
         cpus: cpus(pid),
     });
-    match &setup.stacks {
-        Some(plan) => region.take_stacks(plan),
-        None => region.miss_stacks("n/a (no layout of frames is known)"),
+    match (&setup.stacks, &setup.stacks_missing) {
+        (Some(plan), _) => region.take_stacks(plan),
+        (None, Some(reason)) => region.miss_stacks(&format!("n/a ({reason})")),
+        (None, None) => region.miss_stacks("n/a (no layout of frames is known)"),
     }
     for (tid, name) in threads(pid) {
         region.adopt(tid, now_ns, &name, None);

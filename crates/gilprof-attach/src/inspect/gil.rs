@@ -33,6 +33,8 @@ pub struct GilAt {
     /// The id of the interpreter it belongs to; 0 for the main one, and for those that
     /// share its.
     pub interpreter_id: u64,
+    /// The switch interval in microseconds; 0 where it was not read.
+    pub interval_us: u64,
 }
 
 /// The GILs, the main one first.
@@ -58,6 +60,7 @@ pub(crate) fn find(
             found.push(GilAt {
                 cond,
                 interpreter_id: interpreter.id,
+                interval_us: memory.word(start).unwrap_or(0),
             });
         }
     }
