@@ -133,7 +133,8 @@ def holding():
 
     def hold():
         ready.wait()
-        ctypes.PyDLL(None).usleep(2_000_000)
+        while True:
+            ctypes.PyDLL(None).usleep(20_000)
 
     def want():
         ready.wait()

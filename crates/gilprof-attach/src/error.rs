@@ -14,8 +14,4 @@ impl Error {
     pub(crate) fn refused(why: impl Into<String>) -> Self {
         Error::Refused(why.into())
     }
-
-    pub(crate) fn region(error: gilprof_region::Error) -> Self {
-        Error::Refused(error.to_string())
-    }
 }

@@ -84,7 +84,7 @@ impl Attached {
         let slots: Vec<_> = planned.iter().map(|slot| slot.with(&area)).collect();
         slots::leave(&remote, &area, &slots)?;
         let (file, number) = memory_file::make(&remote, &mut area, &slots, setup.sizes)?;
-        let region = Region::in_file(file.as_fd(), setup.sizes).map_err(Error::region)?;
+        let region = Region::in_file(file.as_fd(), setup.sizes).map_err(no_region)?;
         let region = Arc::new(region);
         let clock = setup.clock.unwrap_or_else(Clock::detect);
         books::prepare(&region, pid, clock, setup);
@@ -208,6 +208,10 @@ fn lock(pid: u32) -> Result<Flock<File>, Error> {
 
 fn gone(pid: u32, error: &std::io::Error) -> Error {
     Error::refused(format!("process {pid} cannot be looked at: {error}"))
+}
+
+fn no_region(error: gilprof_region::Error) -> Error {
+    Error::refused(error.to_string())
 }
 
 fn is_alive(pid: u32) -> bool {

@@ -9,7 +9,7 @@
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
-use std::ops::Range;
+use std::ops::RangeInclusive;
 
 use gilprof_code::{FrameLayout, Instruction, Memory, ProcessMemory};
 
@@ -18,13 +18,15 @@ use super::frame::{FRAME_WORDS, Frame, Known, Places, Words};
 use super::pages::Pages;
 use super::states::INTERPRETER;
 
-/// How far a thread state and what stands between it and a frame are searched.
+/// How far a thread state is searched, in words.
 const STATE_WORDS: usize = 96;
-const BETWEEN_WORDS: usize = 4;
+/// What stands between it and a frame is no larger. It lies on the stack of a C function,
+/// and what is behind it there may lead to frames that have ended.
+const BETWEEN_WORDS: usize = 2;
 /// No stack is walked further.
 const DEPTH: usize = 4_000;
 /// So many stacks have to be seen of which two frames or more stood still.
-const ENOUGH: usize = 8;
+const ENOUGH: usize = 16;
 /// Of so many frames one may be seen wrong, since it changed while it was read.
 const DOUBTFUL: usize = 20;
 
@@ -136,13 +138,19 @@ impl Trail {
             .sum()
     }
 
-    /// Whether this way leads about as often to frames, and to others.
+    /// Whether this way leads about as often to frames, and to others. Behind the head of a
+    /// frame are its variables, and other frames: no code that is found there counts.
     fn beats(&self, other: &Trail) -> bool {
+        let (own, theirs) = (self.way, other.way);
+        let has_same_begin = (own.current, own.through) == (theirs.current, theirs.through);
+        if has_same_begin && own.code >= theirs.code && own.previous >= theirs.previous {
+            return false;
+        }
         let beaten = self.stacks.iter().filter(|(look, stack)| {
             let theirs = other.stacks.binary_search_by_key(look, |(look, _)| *look);
             !theirs.is_ok_and(|index| has_all(&other.stacks[index].1, stack))
         });
-        self.stacks.len() * 2 > other.stacks.len() && beaten.count() * 4 > self.stacks.len()
+        self.stacks.len() * 2 > other.stacks.len() && beaten.count() * 10 > self.stacks.len()
     }
 
     /// Where frames keep the place of their instruction: the one place that fits all that
@@ -217,15 +225,15 @@ impl Known {
     /// The part of the stack of frames that is free: frames in it have ended. A thread state
     /// has the stack, its top and its limit side by side, and the stack its size
     /// (`_PyStackChunk`, `pystate.h`, 3.11 to 3.13).
-    fn free(pages: &Pages, state: u64) -> Range<u64> {
+    fn free(pages: &Pages, state: u64) -> RangeInclusive<u64> {
         let words = pages.words(state, STATE_WORDS);
         let free = words.windows(3).find_map(|words| {
             let [stack, top, limit] = *words.first_chunk()?;
             let is_stack = is_pointer(stack) && stack < top && top <= limit;
             let size = is_stack.then(|| pages.word(stack + 8))??;
-            (stack.checked_add(size) == Some(limit)).then_some(top..limit)
+            (stack.checked_add(size) == Some(limit)).then_some(top..=limit)
         });
-        free.unwrap_or_default()
+        free.unwrap_or(0..=0)
     }
 
     /// Whether this is a thread state, whose neighbours in their list are not its frames.
@@ -282,13 +290,14 @@ impl Known {
     /// for C have no code object of their own.
     fn walk(&self, pages: &Pages, again: &Pages, way: Way, state: u64) -> Option<Vec<Frame>> {
         let mut next = pages.word(state + u64::from(way.current))?;
+        let free = Self::free(pages, state);
         if let Some(through) = way.through {
-            if self.is_state(pages, next) {
+            if self.is_state(pages, next) || free.contains(&next) {
                 return None;
             }
             next = pages.word(next.checked_add(through.into())?)?;
         }
-        if Self::free(pages, state).contains(&next) {
+        if free.contains(&next) {
             return None;
         }
         let mut stack = Vec::new();

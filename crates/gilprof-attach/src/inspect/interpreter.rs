@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use gilprof_code::{CodeLayout, FrameLayout, ProcessMemory, TextLayout};
+use gilprof_code::{CodeLayout, FrameLayout, Memory, ProcessMemory, TextLayout};
 
 use super::anchors::Anchors;
 use super::code_layout;
@@ -24,10 +24,12 @@ use crate::modules::Modules;
 /// How long something is searched for, and the pause between two tries.
 const PATIENCE: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(2);
+/// How often threads are told apart anew.
+const TRIES: usize = 10;
 /// So many thread states are looked at in one try.
 const STATES_AT_ONCE: usize = 16;
 /// Frames are looked at at least so often.
-const FEWEST_LOOKS: usize = 4;
+const FEWEST_LOOKS: usize = 6;
 
 /// A Python interpreter in another process, or in this one: what its memory says.
 ///
@@ -59,22 +61,19 @@ impl Interpreter {
         let memory = ProcessMemory::of(pid);
         let symbol = |name: &str| Some(modules.exporting(name)?.1.address);
         let pages = Pages::of(memory);
-        let anchors = Anchors::find(&pages, symbol);
-        let found = anchors.and_then(|anchors| {
-            patiently(|| States::find(&Pages::of(memory), anchors.runtime))?;
-            Ok(anchors)
-        });
-        let anchors = found.map_err(|why| {
+        let refuse = |why: String| {
             Error::Refused(format!(
                 "the memory of process {pid} is not that of a CPython from 3.9 to 3.13: {why}"
             ))
-        })?;
-        Ok(Interpreter {
+        };
+        let interpreter = Interpreter {
             pid,
             memory,
-            anchors,
+            anchors: Anchors::find(&pages, symbol).map_err(refuse)?,
             learned: OnceCell::new(),
-        })
+        };
+        interpreter.states().map_err(refuse)?;
+        Ok(interpreter)
     }
 
     /// Its version: major, minor, patch.
@@ -99,10 +98,19 @@ impl Interpreter {
     /// # Errors
     /// A reason where they were not found.
     pub fn threads(&self) -> Result<Vec<(StateAt, Option<u32>)>, String> {
-        let states = self.states()?.states;
-        let known = tasks(self.pid);
-        let ids = threads::native_ids(&Pages::of(self.memory), &states, &known);
-        Ok(states.into_iter().zip(ids).collect())
+        let mut last = Vec::new();
+        // Threads that end while they are looked at are no reason to know of none.
+        for _ in 0..TRIES {
+            let states = self.states()?.states;
+            let known = tasks(self.pid);
+            let ids = threads::native_ids(&Pages::of(self.memory), &states, &known);
+            let is_known = ids.iter().any(Option::is_some);
+            last = states.into_iter().zip(ids).collect();
+            if is_known {
+                break;
+            }
+        }
+        Ok(last)
     }
 
     /// Its GILs, the main one first.
@@ -110,7 +118,7 @@ impl Interpreter {
     /// # Errors
     /// A reason where the main one was not found.
     pub fn gils(&self) -> Result<Vec<GilAt>, String> {
-        patiently(|| {
+        self.patiently(|| {
             let states = States::find(&Pages::of(self.memory), self.anchors.runtime)?;
             gil::find(self.memory, &states, self.anchors.runtime)
         })
@@ -138,7 +146,7 @@ impl Interpreter {
             interpreter: self.states()?.main(),
         });
         let mut times = 0;
-        patiently(|| {
+        self.patiently(|| {
             let states = States::find(&Pages::of(self.memory), self.anchors.runtime)?.states;
             let main = states.iter().filter(|state| state.interpreter_id == 0);
             let main: Vec<u64> = main.map(|state| state.address).collect();
@@ -162,7 +170,7 @@ impl Interpreter {
     pub fn thread_names(&self) -> Result<Vec<ThreadName>, String> {
         let text = self.learned()?.text;
         let known = tasks(self.pid);
-        let names = patiently(|| {
+        let names = self.patiently(|| {
             let pages = Pages::of(self.memory);
             let modules = self.imported(&pages)?;
             self.reader(&pages, text).thread_names(&modules)
@@ -173,7 +181,7 @@ impl Interpreter {
     }
 
     fn states(&self) -> Result<States, String> {
-        patiently(|| States::find(&Pages::of(self.memory), self.anchors.runtime))
+        self.patiently(|| States::find(&Pages::of(self.memory), self.anchors.runtime))
     }
 
     fn imported(&self, pages: &Pages) -> Result<Vec<Imported>, String> {
@@ -190,7 +198,7 @@ impl Interpreter {
     }
 
     fn learned(&self) -> Result<Learned, String> {
-        let learned = self.learned.get_or_init(|| patiently(|| self.learn()));
+        let learned = self.learned.get_or_init(|| self.patiently(|| self.learn()));
         learned.clone()
     }
 
@@ -206,17 +214,20 @@ impl Interpreter {
             code_of_function: sample.code_of_function,
         })
     }
-}
 
-/// What is found within a second, or why the last try failed.
-fn patiently<T>(mut find: impl FnMut() -> Result<T, String>) -> Result<T, String> {
-    let begin = Instant::now();
-    loop {
-        let found = find();
-        if found.is_ok() || begin.elapsed() > PATIENCE {
-            return found;
+    /// What is found within a second, or why the last try failed.
+    fn patiently<T>(&self, mut find: impl FnMut() -> Result<T, String>) -> Result<T, String> {
+        let begin = Instant::now();
+        loop {
+            let found = find();
+            if found.is_ok() || begin.elapsed() > PATIENCE {
+                return found;
+            }
+            if self.memory.word(self.anchors.runtime).is_none() {
+                return Err("its memory cannot be read: the process has ended".into());
+            }
+            std::thread::sleep(PAUSE);
         }
-        std::thread::sleep(PAUSE);
     }
 }
 

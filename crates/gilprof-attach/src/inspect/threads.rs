@@ -3,7 +3,7 @@
 //! A thread state has what `pthread_self()` gives, which on Linux points to itself
 //! (`struct pthread` of glibc and musl), and has the kernel's number inside.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use gilprof_code::Memory;
 
@@ -51,14 +51,16 @@ fn ids_at(
     place: u64,
     known: &HashMap<u32, u32>,
 ) -> Option<Vec<Option<u32>>> {
-    let mut seen = HashSet::new();
+    // A thread may have states in several interpreters.
+    let mut owners = HashMap::new();
     let ids = handles.iter().map(|&handle| {
         if handle == 0 {
             return Some(None);
         }
         let bytes = pages.bytes(handle + place, 4)?;
         let id = u32::from_ne_bytes(*bytes.first_chunk()?);
-        (known.contains_key(&id) && seen.insert(id)).then_some(Some(id))
+        let is_its = *owners.entry(id).or_insert(handle) == handle;
+        (known.contains_key(&id) && is_its).then_some(Some(id))
     });
     ids.collect()
 }
