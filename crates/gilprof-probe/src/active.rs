@@ -86,8 +86,14 @@ pub(crate) fn book<T>(
 /// Runs `work` with the recording, if one is on, outside of any GIL's mutex.
 // Must not allocate.
 pub(crate) fn outside<T>(work: impl FnOnce(&Active) -> T) -> Option<T> {
+    counted(|| recording().map(work))
+}
+
+/// Runs `work` as a hook that is waited for.
+// Must not allocate.
+pub(crate) fn counted<T>(work: impl FnOnce() -> T) -> T {
     OUTSIDE.fetch_add(1, SeqCst);
-    let result = recording().map(work);
+    let result = work();
     OUTSIDE.fetch_sub(1, SeqCst);
     result
 }

@@ -145,6 +145,20 @@ fn number(table: &StackTable, code: usize) -> u32 {
     }
 }
 
+/// Gives up what [`keep`] has taken. The last reference stays, since nobody can free an
+/// object here. The caller holds the GIL's mutex, and nobody has the GIL.
+// Must not allocate.
+pub(crate) fn let_go(code: u64) {
+    let place: *mut u32 = std::ptr::with_exposed_provenance_mut(code as usize);
+    // SAFETY: as in `keep`; our reference has kept the object alive.
+    let count = unsafe { place.read_volatile() };
+    if (count as i32) <= 1 {
+        return;
+    }
+    // SAFETY: as above.
+    unsafe { place.write_volatile(count - 1) };
+}
+
 /// One more reference to a code object. The caller holds the GIL's mutex.
 fn keep(code: usize) {
     let place = code as *mut u32;

@@ -130,7 +130,11 @@ fn is_booked(address: usize) -> bool {
         return acquired(gil).is_some();
     }
     if let Some(gil) = gils::by_cond(address) {
-        return released(gil).is_some();
+        let booked = released(gil).is_some();
+        if !booked && gil == 0 {
+            ordered::let_go();
+        }
+        return booked;
     }
     calibrate::saw_signal(address);
     let gil = discover::by_signals(address);

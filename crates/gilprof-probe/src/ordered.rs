@@ -15,7 +15,7 @@ use gilprof_code::FrameLayout;
 use gilprof_region::{Exports, Order, OrderCell, Progress, Region};
 
 use crate::active::{self, Active};
-use crate::frames::Stacks;
+use crate::frames::{self, Stacks};
 use crate::python::ThreadStateOfThisThread;
 use crate::{current, discover, fork, gils, hooks};
 
@@ -79,6 +79,29 @@ fn start(order: &Order) -> Progress {
         discover::told(order.gil as usize);
     }
     Progress::Recording
+}
+
+/// Gives up the code objects that the stacks of the last recording have kept alive, where
+/// that is asked for. The caller has seen the main GIL released, and holds its mutex.
+// Must not allocate.
+#[inline]
+pub(crate) fn let_go() {
+    if ORDER.is(Progress::LetGo) {
+        active::counted(give_up_codes);
+    }
+}
+
+#[cold]
+fn give_up_codes() {
+    if !ORDER.begins_to_let_go() {
+        return;
+    }
+    // SAFETY: it stays as it is until the next order, which waits for this one.
+    let place = unsafe { &*PLACE.0.get() };
+    if let Some(region) = place.as_deref() {
+        region.stacks().codes().for_each(frames::let_go);
+    }
+    ORDER.advance(Progress::Idle);
 }
 
 /// The region that the order names.

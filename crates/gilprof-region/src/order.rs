@@ -28,14 +28,21 @@ pub enum Progress {
     Abandoned = 6,
     /// This is the child of a fork of the process that was recorded.
     Child = 7,
+    /// The code objects that stacks have kept alive are to be given up: the next hook that
+    /// sees the main GIL released does so.
+    LetGo = 8,
+    /// A hook is doing so.
+    LettingGo = 9,
 }
 
 impl Progress {
     /// What a word of another process's memory says.
     pub fn from_word(word: u64) -> Option<Self> {
-        use Progress::{Abandoned, Child, Idle, NoKey, NoRegion, Recording, Starting, Wanted};
+        use Progress::{
+            Abandoned, Child, Idle, LetGo, LettingGo, NoKey, NoRegion, Recording, Starting, Wanted,
+        };
         let all = [
-            Idle, Wanted, Starting, Recording, NoKey, NoRegion, Abandoned, Child,
+            Idle, Wanted, Starting, Recording, NoKey, NoRegion, Abandoned, Child, LetGo, LettingGo,
         ];
         all.into_iter().find(|&progress| progress as u64 == word)
     }
@@ -102,6 +109,16 @@ impl OrderCell {
             gil: self.0[4].load(Relaxed),
             this_thread_state: self.0[5].load(Relaxed),
         })
+    }
+
+    /// Begins to give code objects up: false where that is not wanted, or another came first.
+    // Must not allocate.
+    pub fn begins_to_let_go(&self) -> bool {
+        let (wanted, begun) = (Progress::LetGo as u64, Progress::LettingGo as u64);
+        self.is(Progress::LetGo)
+            && self.0[0]
+                .compare_exchange(wanted, begun, AcqRel, Relaxed)
+                .is_ok()
     }
 
     /// Says how far it is now.
@@ -173,6 +190,7 @@ mod tests {
     #[test]
     fn a_word_of_no_progress_is_none() {
         assert_eq!(Progress::from_word(3), Some(Progress::Recording));
-        assert_eq!(Progress::from_word(8), None);
+        assert_eq!(Progress::from_word(9), Some(Progress::LettingGo));
+        assert_eq!(Progress::from_word(10), None);
     }
 }

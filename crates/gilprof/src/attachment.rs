@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use gilprof_attach::{Attached, GilAt, Interpreter, Modules, Setup, Target};
+use gilprof_attach::{Attached, GilAt, Interpreter, Modules, Presence, Setup, Target};
 use gilprof_core::{Ended, Profile};
 use gilprof_region::{Region, Sizes, StackPlan};
 
@@ -150,8 +150,15 @@ struct Reading {
 impl Reading {
     fn of(pid: u32, options: Options) -> Result<Self, Error> {
         let sizes = options.sizes()?;
-        if let Some(refusal) = Target::of(pid).as_ref().map_or_else(Some, Target::refusal) {
+        let target = Target::of(pid).map_err(|refusal| refusal.into_error(pid))?;
+        if let Some(refusal) = target.refusal() {
             return Err(refusal.clone().into_error(pid).into());
+        }
+        if target.presence() == Some(&Presence::Recording) && !is_left(pid) {
+            return Err(gilprof_attach::Error::Refused(format!(
+                "process {pid} records itself with gilprof: ask it for its profile, or stop that first"
+            ))
+            .into());
         }
         let modules = Modules::of(pid).map_err(|source| Error::Os {
             what: format!("read what process {pid} has mapped"),
@@ -242,6 +249,13 @@ impl Reading {
                 .filter(|_| !has_ended),
         ))
     }
+}
+
+/// Whether the hooks in it are those of one who has attached: at work still, which is
+/// found out next, or killed.
+fn is_left(pid: u32) -> bool {
+    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps"));
+    maps.is_ok_and(|maps| maps.contains("memfd:gilprof-attach"))
 }
 
 fn setup(python: &Interpreter, sizes: Sizes, options: Options) -> Setup {

@@ -15,6 +15,8 @@ use crate::exact::slots::{self, Patched};
 
 /// How long a hook that is at work may take to leave.
 const LEAVING: Duration = Duration::from_secs(2);
+/// How long to wait for a thread that lets go of the GIL.
+const LETTING_GO: Duration = Duration::from_millis(200);
 const PAUSE: Duration = Duration::from_micros(100);
 
 /// Clears away what one who was killed has left.
@@ -53,6 +55,7 @@ pub(crate) fn silence(remote: &Remote, area: &mut Area, slots: &[Patched]) -> Re
         // when nobody asks it to.
         thread::sleep(Duration::from_millis(1));
     }
+    let_go(remote, area)?;
     let hooked = slots::hooked(remote, slots);
     slots::write(remote, area, slots, &hooked, |slot| slot.original)?;
     slots::leave(remote, area, &[])?;
@@ -60,10 +63,30 @@ pub(crate) fn silence(remote: &Remote, area: &mut Area, slots: &[Patched]) -> Re
     Ok(())
 }
 
+/// Has a hook give up the code objects that stacks have kept alive. Where no thread lets go
+/// of the GIL for a while, they stay.
+fn let_go(remote: &Remote, area: &Area) -> Result<(), Error> {
+    let wanted = (Progress::LetGo as u64).to_le_bytes();
+    remote.write(area.order(), &wanted)?;
+    let is_asked = || remote.word(area.order()) == Some(Progress::LetGo as u64);
+    wait_for(LETTING_GO, is_asked);
+    if is_asked() {
+        // One who has begun meanwhile is waited for, as any hook at work is.
+        remote.write(area.order(), &(Progress::Idle as u64).to_le_bytes())?;
+    }
+    let letting_go = Some(Progress::LettingGo as u64);
+    wait_while(|| remote.word(area.order()) == letting_go);
+    Ok(())
+}
+
 /// Waits while a hook is at work, for a while.
 pub(crate) fn wait_while(is_so: impl Fn() -> bool) {
+    wait_for(LEAVING, is_so);
+}
+
+fn wait_for(time: Duration, is_so: impl Fn() -> bool) {
     let began = Instant::now();
-    while is_so() && began.elapsed() < LEAVING {
+    while is_so() && began.elapsed() < time {
         thread::sleep(PAUSE);
     }
 }

@@ -1,0 +1,173 @@
+"""Recording another process of this Python, from this one."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import balance
+import pytest
+
+import gilprof
+
+# Says a line when it is ready, goes on until a line comes in, and then says what became
+# of it.
+PROGRAM = """
+import ctypes, json, sys, threading, time
+
+usleep_holding = ctypes.PyDLL(None).usleep
+over = threading.Event()
+wrong = []
+ticks = []
+rounds = {"hog": 0, "counter": 0, "ticker": 0}
+
+def hog():
+    while not over.is_set():
+        usleep_holding(20_000)
+        rounds["hog"] += 1
+        time.sleep(0.001)
+
+def counter():
+    while not over.is_set():
+        if sum(range(2_000)) != 1_999_000:
+            wrong.append("sum")
+        rounds["counter"] += 1
+
+def ticker():
+    while not over.is_set():
+        time.sleep(0.001)
+        rounds["ticker"] += 1
+
+functions = [hog, counter, ticker]
+counts = lambda: [sys.getrefcount(one.__code__) for one in functions]
+threads = [threading.Thread(target=one, name=one.__name__) for one in functions]
+for thread in threads:
+    thread.start()
+before = counts()
+print("ready", flush=True)
+sys.stdin.readline()
+after = counts()
+over.set()
+for thread in threads:
+    thread.join()
+print(json.dumps({"wrong": wrong, "rounds": rounds, "before": before, "after": after}))
+"""
+
+
+class Program:
+    """A program of this Python's that is being recorded from outside."""
+
+    def __init__(self, source=PROGRAM):
+        clean = {key: value for key, value in os.environ.items() if "GILPROF" not in key}
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", source],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=clean,
+            universal_newlines=True,
+        )
+        assert self.process.stdout.readline() == "ready\n"
+        self.pid = self.process.pid
+
+    def finish(self):
+        out, _ = self.process.communicate("\n", timeout=60)
+        assert self.process.returncode == 0
+        return json.loads(out)
+
+
+@pytest.fixture
+def program():
+    one = Program()
+    yield one
+    one.process.kill()
+    one.process.communicate()
+
+
+def until(is_so):
+    """Waits for what comes if all is well."""
+    end = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def recorded(program, holds=20):
+    """The profile of so many holds of the hog."""
+    with gilprof.attach(program.pid) as attachment:
+        until(lambda: hogs(attachment.snapshot()) >= holds)
+    return attachment.result
+
+
+def hogs(profile):
+    return sum(one.hold.count for one in profile.threads if one.name == "hog")
+
+
+def test_every_thread_is_there_under_its_name_and_the_sums_balance(program):
+    profile = recorded(program)
+    balance.assert_balanced(profile)
+    names = {one.name for one in profile.threads}
+    assert {"hog", "counter", "ticker", "MainThread"} <= names
+    assert (profile.pid, profile.python) == (program.pid, "%d.%d.%d" % sys.version_info[:3])
+
+
+def test_a_hold_of_known_length_is_as_long_and_blamed_on_its_line(program):
+    profile = recorded(program)
+    hog = balance.thread(profile, "hog")
+    # At least every second of its holds is one.
+    assert hog.hold.max_ns >= 20_000_000
+    assert hog.holding_ns >= (hog.hold.count // 2 - 1) * 20_000_000
+    blamed = [site for site in profile.sites("blame") if site.thread.name == "hog"]
+    whole = sum(site.weight_ns for site in blamed)
+    on_line = [site for site in blamed if site.stack and site.stack[0].function == "hog"]
+    assert sum(site.weight_ns for site in on_line) >= 0.9 * whole
+    assert {finding.id for finding in profile.findings} & {"blocked-hold", "native-hold"}
+
+
+def test_the_program_is_right_and_its_code_is_given_back(program):
+    recorded(program)
+    told = program.finish()
+    assert told["wrong"] == [] and all(told["rounds"].values())
+    assert told["before"] == told["after"]
+
+
+def test_a_second_recording_begins_anew(program):
+    first, second = recorded(program), recorded(program, holds=5)
+    assert first.recording != second.recording
+    balance.assert_balanced(second)
+
+
+def test_a_program_that_ends_is_reported_up_to_there():
+    program = Program()
+    attachment = gilprof.attach(program.pid)
+    until(lambda: hogs(attachment.snapshot()) >= 5)
+    program.process.kill()
+    program.process.communicate()
+    profile = attachment.stop()
+    assert hogs(profile) >= 5 and profile.ended_how == "exited"
+
+
+def test_what_cannot_be_attached_to_is_refused_with_the_reason():
+    for pid, reason in [(2**22 + 1, "does not exist"), (os.getpid(), "this gilprof itself")]:
+        with pytest.raises(gilprof.AttachError, match=reason):
+            gilprof.attach(pid)
+    with pytest.raises(gilprof.OptionError, match="ring"):
+        gilprof.attach(os.getpid(), ring=3)
+
+
+def test_a_program_that_records_itself_is_left_to_that():
+    source = "import gilprof; gilprof.start()" + PROGRAM
+    program = Program(source)
+    with pytest.raises(gilprof.AttachError, match="records itself"):
+        gilprof.attach(program.pid)
+    program.finish()
+
+
+def test_the_command_reports_on_the_standard_output(program):
+    line = [sys.executable, "-m", "gilprof", "attach", str(program.pid), "-d", "0.5"]
+    done = subprocess.run(
+        line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert "hog" in done.stdout and "Threads" in done.stdout
+    assert program.finish()["wrong"] == []
