@@ -18,8 +18,9 @@ use gilprof::Profile;
 
 pub(crate) use document::{Bar, Cell, Column, Document, Section, Table, Tone};
 
-use labels::Labels;
-pub(crate) use labels::harmless;
+pub(crate) use labels::{Labels, harmless};
+pub(crate) use sites::each as each_site;
+pub(crate) use verdict::tone;
 
 /// All that a report says of a profile, the most important first.
 pub(crate) fn document(profile: &Profile) -> Document {

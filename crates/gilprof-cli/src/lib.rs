@@ -26,6 +26,11 @@ mod print;
 mod ps;
 mod report;
 mod terminal;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "no process can be recorded from outside yet")
+)]
+mod top;
 
 mod content;
 mod duration;

@@ -116,7 +116,7 @@ fn sent_to_us_alone(origin: &Origin, program: i32) -> bool {
 }
 
 /// The set of ignored signals; bit 0 is signal 1. Empty where not known.
-fn ignored() -> u64 {
+pub(crate) fn ignored() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())

@@ -10,9 +10,9 @@ use crate::terminal::Terminal;
 
 use layout::table;
 use paint::Paint;
-use wrap::hang;
 
-pub(crate) use wrap::wrap;
+pub(crate) use ascii::ascii;
+pub(crate) use wrap::{cut_end, hang, width, wrap};
 
 /// Lays the report out; no line is wider than the terminal.
 pub(crate) fn render(document: &Document, terminal: Terminal) -> String {
@@ -40,11 +40,16 @@ pub(crate) fn render_table(rows: &Table, terminal: Terminal) -> String {
     )
 }
 
+/// The lines of a table without colours, none wider than `width`.
+pub(crate) fn table_lines(rows: &Table, width: usize) -> Vec<String> {
+    table(rows, width, Paint(false))
+}
+
 fn finish(lines: &[String], terminal: Terminal) -> String {
     let text = lines.join("\n") + "\n";
     match terminal.unicode {
         true => text,
-        false => ascii::ascii(&text),
+        false => ascii(&text),
     }
 }
 

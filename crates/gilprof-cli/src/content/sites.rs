@@ -37,10 +37,11 @@ pub(crate) fn sites(profile: &Profile, labels: &Labels) -> Option<Section> {
     let places = places(profile);
     let (shown, rest) = places.split_at(places.len().min(ROWS));
     let mut rows: Vec<Vec<Cell>> = Vec::new();
-    for (stack, place) in shown {
-        rows.push(row(stack, place, labels, caused_ns));
-        rows.extend(native(profile, place).map(|native| vec![Cell::Line(native)]));
-        rows.extend(callers(stack).map(|callers| vec![Cell::Line(callers)]));
+    for place in shown {
+        let told = tell(profile, labels, place);
+        rows.push(told.row);
+        let below = told.native.into_iter().chain(told.callers);
+        rows.extend(below.map(|line| vec![Cell::Line(line)]));
     }
     if !rest.is_empty() {
         rows.push(more(rest, caused_ns));
@@ -53,6 +54,32 @@ pub(crate) fn sites(profile: &Profile, labels: &Labels) -> Option<Section> {
         }),
         ..Section::default()
     })
+}
+
+/// What is told of a stack.
+#[derive(Debug)]
+pub(crate) struct Told {
+    /// A cell a column.
+    pub(crate) row: Vec<Cell>,
+    /// The native functions that its line had called, where they are known.
+    pub(crate) native: Option<String>,
+    /// Who called, where there was a caller.
+    pub(crate) callers: Option<String>,
+}
+
+/// What is told of each stack, the most costly first.
+pub(crate) fn each(profile: &Profile, labels: &Labels) -> impl Iterator<Item = Told> {
+    let places = places(profile).into_iter();
+    places.map(move |place| tell(profile, labels, &place))
+}
+
+fn tell(profile: &Profile, labels: &Labels, place: &(Vec<&Frame>, Place<'_>)) -> Told {
+    let (stack, place) = place;
+    Told {
+        row: row(stack, place, labels, profile.caused_ns()),
+        native: native(profile, place),
+        callers: callers(stack),
+    }
 }
 
 /// The stacks, the most costly first.

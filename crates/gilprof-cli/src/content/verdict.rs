@@ -45,7 +45,8 @@ pub(crate) fn further(profile: &Profile) -> Option<Section> {
     })
 }
 
-fn tone(verdict: &Finding) -> Tone {
+/// How a verdict is to be taken.
+pub(crate) fn tone(verdict: &Finding) -> Tone {
     match verdict.id {
         id if id.is_gil() => Tone::Bad,
         FindingId::NotTheGil | FindingId::ParallelNative | FindingId::NoGil => Tone::Good,

@@ -20,10 +20,15 @@ pub(crate) fn ascii(text: &str) -> String {
 fn like(character: char) -> char {
     match character {
         'µ' => 'u',
+        '▁' | '▂' | '▃' => '.',
+        '▄' | '▅' => ':',
+        '▆' | '▇' => '|',
         '█' => '#',
         '▒' => '=',
         '░' => '.',
         '←' => '<',
+        '↑' => '^',
+        '↓' => 'v',
         '…' => '~',
         '×' => 'x',
         '–' | '—' => '-',
@@ -40,5 +45,6 @@ mod tests {
     fn each_sign_has_its_ascii() {
         assert_eq!(ascii("█▒░ 3 µs ← a…z ×2"), "#=. 3 us < a~z x2");
         assert_eq!(ascii("線 é"), "?? ?");
+        assert_eq!(ascii(" ▁▂▃▄▅▆▇█"), " ...::||#");
     }
 }
