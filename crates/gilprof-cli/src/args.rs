@@ -16,7 +16,8 @@ Examples:
   gilprof attach 4242 -d 30
   gilprof report app.json --format md
   gilprof merge worker-*.json -o all.json
-  gilprof ps";
+  gilprof ps
+  gilprof top 4242";
 
 const RUN_EXAMPLES: &str = "\
 The program's output, input, signals and exit status are its own. The report
@@ -50,6 +51,14 @@ Examples:
   gilprof ps
   gilprof ps --format json | jq '.processes[] | select(.attach).pid'";
 
+const TOP_EXAMPLES: &str = "\
+Key h on the screen tells of all keys. Colours are left out where NO_COLOR is set,
+and lines are drawn in ASCII where the locale is not UTF-8.
+
+Examples:
+  gilprof top 4242
+  gilprof top 4242 -i 5 -o service.json";
+
 /// Tells whether the GIL is what a Python program waits for, and who holds it.
 #[derive(Debug, Parser)]
 #[command(name = "gilprof", version, after_help = EXAMPLES, max_term_width = 100)]
@@ -75,6 +84,9 @@ pub(crate) enum Command {
     /// List the Pythons that are running, and whether gilprof may attach to them.
     #[command(after_help = PS_EXAMPLES)]
     Ps(PsArgs),
+    /// Show live, on a full screen, how a Python process that runs already uses the GIL.
+    #[command(after_help = TOP_EXAMPLES)]
+    Top(TopArgs),
 }
 
 /// Profile a program.
@@ -198,6 +210,29 @@ pub(crate) struct PsArgs {
     pub(crate) format: ListFormat,
 }
 
+/// Show a process live.
+#[derive(Debug, clap::Args)]
+pub(crate) struct TopArgs {
+    /// The process; `gilprof ps` lists those there are.
+    #[arg(value_name = "PID")]
+    pub(crate) pid: u32,
+    /// How long from one look to the next [default: 1].
+    #[arg(short, long, value_name = "SECONDS", value_parser = interval, default_value = "1", hide_default_value = true)]
+    pub(crate) interval: Duration,
+    /// Where key f saves the profile as JSON [default: a new file in the current folder].
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) recording: RecordingArgs,
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let seconds: Option<f64> = text.parse().ok();
+    let allowed = seconds.filter(|seconds| (0.1..=3600.0).contains(seconds));
+    let seconds = allowed.ok_or("a number of seconds from 0.1 to 3600 is expected, as in 2")?;
+    Ok(Duration::from_secs_f64(seconds))
+}
+
 /// Form of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ListFormat {
@@ -262,6 +297,14 @@ mod tests {
         assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
         for wrong in ["0", "-1", "nan", "inf", "1e12", "soon", ""] {
             assert!(seconds(wrong).unwrap_err().contains("number of seconds"));
+        }
+    }
+
+    #[test]
+    fn an_interval_is_neither_too_short_nor_for_ever() {
+        assert_eq!(interval("0.5"), Ok(Duration::from_millis(500)));
+        for wrong in ["0", "0.01", "-1", "nan", "inf", "1e9", "soon", ""] {
+            assert!(interval(wrong).unwrap_err().contains("0.1 to 3600"));
         }
     }
 

@@ -7,7 +7,7 @@ use clap::Parser;
 
 use crate::args::{Args, Command};
 use crate::error::{Error, FAILED};
-use crate::{attach, merge, ps, report, run};
+use crate::{attach, merge, ps, report, run, top};
 
 /// The `gilprof` program. `args` begin with the program's own name; what comes
 /// back is the exit status. Where the profiled program was killed by a signal,
@@ -28,6 +28,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> i32 {
         Command::Report(args) => report::report(&args),
         Command::Merge(args) => merge::merge(&args),
         Command::Ps(args) => ps::ps(&args),
+        Command::Top(args) => top::top(&args),
     };
     done.unwrap_or_else(|error| fail(&error))
 }

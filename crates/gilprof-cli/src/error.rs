@@ -49,6 +49,11 @@ pub(crate) enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// There is no terminal for a screen.
+    #[error(
+        "the standard input and output are no terminal that can show a screen: use gilprof attach"
+    )]
+    NoTerminal,
     /// The system refused something else.
     #[error("cannot {what}: {source}")]
     Os {

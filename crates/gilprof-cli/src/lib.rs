@@ -3,8 +3,8 @@
 //!
 //! It is a library so that the Python wheel offers the same program as
 //! `python -m gilprof`. Numbers come from [`gilprof`]; here they are only laid
-//! out. A command is read by `args`, carried out by `run`, `report`, `merge`
-//! or `ps`; a profile becomes a `content` of sections and tables, and that
+//! out. A command is read by `args`, carried out by `run`, `report`, `merge`,
+//! `ps` or `top`; a profile becomes a `content` of sections and tables, and that
 //! becomes text or Markdown.
 #![forbid(unsafe_code)]
 
@@ -26,10 +26,6 @@ mod print;
 mod ps;
 mod report;
 mod terminal;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "no process can be recorded from outside yet")
-)]
 mod top;
 
 mod content;

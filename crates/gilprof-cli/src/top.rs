@@ -24,10 +24,15 @@ mod input;
 mod live;
 mod stage;
 
-use std::io;
+use std::io::{self, IsTerminal};
 
+use gilprof::Attachment;
+use gilprof_attach::Process;
+
+use crate::args::TopArgs;
 use crate::command::say;
 use crate::error::{Error, FAILED};
+use crate::file::Target;
 use crate::terminal::Terminal;
 
 use input::Input;
@@ -36,6 +41,32 @@ use look::Look;
 use source::Source;
 use stage::Stage;
 use state::State;
+
+/// Shows the process until the user has seen enough; gives back the exit status.
+///
+/// # Errors
+/// Where there is no terminal, an option is wrong, the process cannot be attached to, or
+/// the terminal refuses.
+pub(crate) fn top(args: &TopArgs) -> Result<i32, Error> {
+    if !can_show() {
+        return Err(Error::NoTerminal);
+    }
+    let options = args.recording.options()?;
+    let live = Live {
+        interval: args.interval,
+        target: args.output.as_deref().map(Target::prepare).transpose()?,
+    };
+    // Where it has ended, attaching says so.
+    let command = Process::of(args.pid).map(|process| process.command().join(" "));
+    let attach = || Ok(Attachment::to(args.pid, options)?);
+    show(attach, command.unwrap_or_default(), &live)
+}
+
+/// Whether there is a terminal that can be moved about on.
+fn can_show() -> bool {
+    let term = std::env::var("TERM").unwrap_or_default();
+    io::stdin().is_terminal() && io::stdout().is_terminal() && !["", "dumb"].contains(&&*term)
+}
 
 /// Shows a source that is begun once signals are heard. Whatever happens, the terminal is
 /// put back and the recording ended.

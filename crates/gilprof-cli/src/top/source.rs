@@ -1,6 +1,6 @@
 //! Where profiles of a running process come from.
 
-use gilprof::Profile;
+use gilprof::{Attachment, Profile};
 
 use crate::error::Error;
 
@@ -17,4 +17,18 @@ pub(crate) trait Source {
     /// # Errors
     /// Where the recording could not be ended as it should.
     fn stop(self) -> Result<Profile, Error>;
+}
+
+impl Source for Attachment {
+    fn snapshot(&mut self) -> Profile {
+        Attachment::snapshot(self)
+    }
+
+    fn has_ended(&mut self) -> bool {
+        Attachment::has_ended(self)
+    }
+
+    fn stop(self) -> Result<Profile, Error> {
+        Ok(Attachment::stop(self)?)
+    }
 }
