@@ -4,51 +4,16 @@
 mod common;
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
-use common::{gilprof, stderr};
+use common::{Waiting, gilprof, python3, stderr};
 use serde_json::Value;
 
 /// A user without any rights, as it is on every Linux.
 const NOBODY: u32 = 65534;
-
-/// A program that waits, and ends with the test.
-struct Waiting(Child);
-
-impl Waiting {
-    /// A Python that runs this and has said so.
-    fn python(source: &str, command: &mut Command) -> Self {
-        let source = format!("import sys\n{source}\nprint(flush=True)\nsys.stdin.read()");
-        let command = command.args(["-c", &source]);
-        let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = piped.spawn().unwrap();
-        let mut line = String::new();
-        let output = child.stdout.as_mut().unwrap();
-        BufReader::new(output).read_line(&mut line).unwrap();
-        assert_eq!(line, "\n");
-        Waiting(child)
-    }
-
-    fn pid(&self) -> u32 {
-        self.0.id()
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn python3() -> Command {
-    Command::new("python3")
-}
 
 /// What the program says of the process, if it lists it.
 fn listed(program: &mut Command, options: &[&str], pid: u32) -> Option<Value> {

@@ -1,4 +1,5 @@
 //! A program in a terminal, and what that shows.
+#![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::ffi::OsStr;
 use std::fs::File;

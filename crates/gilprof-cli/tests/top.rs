@@ -1,0 +1,95 @@
+//! `gilprof top` on a Python that runs already, checked by what is on the screen.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
+mod common;
+#[path = "common/shown.rs"]
+mod shown;
+
+use common::{Waiting, gilprof, python3, stderr};
+use shown::Shown;
+
+/// Three threads that compute all the time.
+const BUSY: &str = "
+import threading
+def crunch():
+    while True:
+        sum(range(1000))
+for number in range(3):
+    threading.Thread(target=crunch, name=f'cruncher-{number}', daemon=True).start()
+";
+
+fn top(python: &Waiting) -> Shown {
+    Shown::start(env!("CARGO_BIN_EXE_gilprof"), |command| {
+        let pid = python.pid().to_string();
+        command.args(["top", &pid, "--interval", "0.2"]);
+    })
+}
+
+#[test]
+fn a_busy_python_is_seen_with_its_threads_and_its_code() {
+    let mut python = Waiting::python(BUSY, &mut python3());
+    let mut shown = top(&python);
+    for text in [
+        &format!("pid {}", python.pid()),
+        "GIL-bound",
+        "cruncher-0 ",
+        "cruncher-2 ",
+        "crunch ",
+        "<string>:5",
+    ] {
+        shown.until_shows(text);
+    }
+    shown.press("/cruncher-1\r");
+    shown.until("filtered", |screen| {
+        let text = screen.contents();
+        let has = |number| text.contains(&format!("\ncruncher-{number} "));
+        has(1) && !has(0) && !has(2)
+    });
+    shown.press("f");
+    shown.until_shows("saved: ");
+    shown.press("q");
+    assert!(shown.end().success(), "{}", shown.text());
+    let saved = shown.folder.join(format!("gilprof-{}.json", python.pid()));
+    let report = gilprof().arg("report").arg(saved).output().unwrap();
+    assert!(report.status.success(), "{}", stderr(&report));
+    // What it was shown by has not disturbed it.
+    drop(python.0.stdin.take());
+    assert!(python.0.wait().unwrap().success());
+}
+
+#[test]
+fn the_end_of_the_process_is_told_and_the_screen_stays() {
+    let mut python = Waiting::python(BUSY, &mut python3());
+    let mut shown = top(&python);
+    shown.until_shows("cruncher-0 ");
+    python.0.kill().unwrap();
+    python.0.wait().unwrap();
+    shown.until_shows("ENDED pid");
+    shown.press("q");
+    assert!(shown.end().success(), "{}", shown.text());
+}
+
+#[test]
+fn why_a_process_cannot_be_shown_is_said_without_a_screen() {
+    let mut shown = Shown::start(env!("CARGO_BIN_EXE_gilprof"), |command| {
+        command.args(["top", &std::process::id().to_string()]);
+    });
+    assert_eq!(shown.end().code(), Some(2));
+    assert!(
+        shown.text().contains("is not a Python process"),
+        "{}",
+        shown.text()
+    );
+    assert!(!String::from_utf8_lossy(&shown.all).contains("\x1b[?1049h"));
+}
+
+#[test]
+fn without_a_terminal_it_says_what_works_instead() {
+    let output = gilprof().args(["top", "1"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("gilprof attach"),
+        "{}",
+        stderr(&output)
+    );
+}
