@@ -46,7 +46,7 @@ mod _native {
     #[pymodule_export]
     use crate::query::{Query, Row, Rows};
     #[pymodule_export]
-    use crate::rows::{Blame, Gil, Hold, Thread};
+    use crate::rows::{Blame, Gil, Hold, Samples, Thread};
     #[pymodule_export]
     use crate::session::{Session, snapshot};
     #[pymodule_export]

@@ -11,6 +11,7 @@ use pyo3::types::{PyDict, PyTuple};
 use crate::error::{Failure, Result, file_error, in_file};
 use crate::finding::Finding;
 use crate::query::Query;
+use crate::rows::Samples;
 use crate::site::{Blocked, Site};
 use crate::table::Table;
 use crate::tables::Tables;
@@ -72,12 +73,19 @@ impl Profile {
         self.inner.python()
     }
 
-    /// How the numbers were got: "exact".
+    /// How the numbers were got: "exact" or "sampled".
     #[getter]
     fn mode(&self) -> &'static str {
         match self.inner.mode() {
             Mode::Exact => "exact",
+            Mode::Sampled => "sampled",
         }
+    }
+
+    /// How many samples there are and how far off; None where all was seen.
+    #[getter]
+    fn samples(&self) -> Option<Samples> {
+        self.inner.samples().map(Samples::from)
     }
 
     /// The clock durations were measured with: "tsc" or "monotonic".

@@ -38,26 +38,26 @@ pub(crate) struct Thread {
     handoff_ns: u64,
     /// Waiting of other threads while this one held the GIL.
     caused_ns: u64,
-    /// How often it got the GIL.
-    acquisitions: u64,
+    /// How often it got the GIL; None, as all counts are, where the profile is sampled.
+    acquisitions: Option<u64>,
     /// How often it got the GIL after a wait.
-    contended: u64,
+    contended: Option<u64>,
     /// How often it began to wait.
-    waits: u64,
+    waits: Option<u64>,
     /// How often its wait timed out and it asked the holder to let go.
-    drop_requests: u64,
+    drop_requests: Option<u64>,
     /// The part of waiting_ns spent after a release until another had taken the GIL.
     switch_wait_ns: u64,
     /// The part of waiting_ns in waits in which it asked a holder of another interpreter to
     /// let go, which up to Python 3.12 does not hear that.
-    foreign_wait_ns: u64,
+    foreign_wait_ns: Option<u64>,
     /// How many of its holds overran: they went on, after a waiter had asked for the GIL,
     /// for at least as long again as that had waited before it asked.
-    overruns: u64,
+    overruns: Option<u64>,
     /// For how long such holds went on after they were asked to end.
-    overrun_ns: u64,
+    overrun_ns: Option<u64>,
     /// The part of caused_ns in such holds, from their beginning.
-    overrun_caused_ns: u64,
+    overrun_caused_ns: Option<u64>,
     /// Time it was on a CPU, up to the last reading of its CPU clock. This and what
     /// follows is None where not known.
     cpu_ns: Option<u64>,
@@ -85,7 +85,9 @@ pub(crate) struct Thread {
 }
 
 impl Thread {
-    pub(crate) fn new(py: Python<'_>, row: &core::Thread) -> PyResult<Py<Self>> {
+    /// `counts`: whether events were counted.
+    pub(crate) fn new(py: Python<'_>, row: &core::Thread, counts: bool) -> PyResult<Py<Self>> {
+        let counted = |count| counts.then_some(count);
         let thread = Thread {
             id: row.id,
             native_id: row.native_id,
@@ -100,15 +102,15 @@ impl Thread {
             detached_ns: row.detached_ns,
             handoff_ns: row.handoff_ns,
             caused_ns: row.caused_ns,
-            acquisitions: row.acquisitions,
-            contended: row.contended,
-            waits: row.waits,
-            drop_requests: row.drop_requests,
+            acquisitions: counted(row.acquisitions),
+            contended: counted(row.contended),
+            waits: counted(row.waits),
+            drop_requests: counted(row.drop_requests),
             switch_wait_ns: row.switch_wait_ns,
-            foreign_wait_ns: row.foreign_wait_ns,
-            overruns: row.overrun.holds,
-            overrun_ns: row.overrun.after_ns,
-            overrun_caused_ns: row.overrun.caused_ns,
+            foreign_wait_ns: counted(row.foreign_wait_ns),
+            overruns: counted(row.overrun.holds),
+            overrun_ns: counted(row.overrun.after_ns),
+            overrun_caused_ns: counted(row.overrun.caused_ns),
             cpu_ns: row.cpu_ns,
             holding_cpu_ns: row.holding_cpu_ns,
             holding_preempted_ns: row.holding_preempted_ns,
@@ -159,12 +161,12 @@ pub(crate) struct Gil {
     caused_ns: u64,
     /// The part of waiting_ns in which nobody held it.
     handoff_ns: u64,
-    /// How often a thread got it.
-    acquisitions: u64,
+    /// How often a thread got it; None where the profile is sampled.
+    acquisitions: Option<u64>,
     /// How often a thread got it that was not the last to hold it.
     switches: u64,
     /// How often a waiter timed out and asked for it.
-    drop_requests: u64,
+    drop_requests: Option<u64>,
     /// The most threads that waited for it at one time.
     waiters_max: u32,
     /// Time it was held while so many threads waited for it: while nobody did at 0. The
@@ -181,7 +183,9 @@ pub(crate) struct Gil {
 }
 
 impl Gil {
-    pub(crate) fn new(py: Python<'_>, row: &core::Gil) -> PyResult<Py<Self>> {
+    /// `counts`: whether events were counted.
+    pub(crate) fn new(py: Python<'_>, row: &core::Gil, counts: bool) -> PyResult<Py<Self>> {
+        let counted = |count| counts.then_some(count);
         let gil = Gil {
             index: row.index,
             pid: row.pid,
@@ -191,9 +195,9 @@ impl Gil {
             waiting_ns: row.waiting_ns,
             caused_ns: row.caused_ns,
             handoff_ns: row.handoff_ns,
-            acquisitions: row.acquisitions,
+            acquisitions: counted(row.acquisitions),
             switches: row.switches,
-            drop_requests: row.drop_requests,
+            drop_requests: counted(row.drop_requests),
             waiters_max: row.waiters_max,
             held_by_waiters_ns: row.demand.held_ns.clone(),
             passing_ns: row.demand.passing_ns,
@@ -214,7 +218,8 @@ impl Gil {
             seconds(self.holding_ns),
             seconds(self.free_ns),
             seconds(self.waiting_ns),
-            self.acquisitions,
+            self.acquisitions
+                .map_or_else(|| String::from("n/a"), |count| count.to_string()),
         )
     }
 }
@@ -231,10 +236,12 @@ pub(crate) struct Blame {
     pub(crate) gil: u32,
     /// Time the one waited while the other held.
     pub(crate) waiting_ns: u64,
-    /// How many waits of the one overlapped holds of the other.
-    pub(crate) waits: u64,
-    /// The most of a single wait that the other's holds took.
-    pub(crate) longest_ns: u64,
+    /// How many waits of the one overlapped holds of the other; None where
+    /// the profile is sampled.
+    pub(crate) waits: Option<u64>,
+    /// The most of a single wait that the other's holds took; None where the profile is
+    /// sampled.
+    pub(crate) longest_ns: Option<u64>,
 }
 
 #[pymethods]
@@ -280,5 +287,43 @@ impl Hold {
             duration(self.duration_ns),
             duration(self.waiter_time_ns),
         )
+    }
+}
+
+/// How many samples a profile is made of, and how far off its times may be.
+#[pyclass(frozen, get_all, module = "gilprof")]
+#[derive(Debug)]
+pub(crate) struct Samples {
+    /// How often the process was looked at.
+    count: u64,
+    /// Looks that were given up, as the GIL changed hands while it was read.
+    torn: u64,
+    /// Looks that came half a millisecond late or more, for want of a CPU.
+    late: u64,
+    /// Times that somebody waited and it was not seen who.
+    unplaced: u64,
+    /// Standard error of the time that GILs were held.
+    holding_error_ns: f64,
+    /// Standard error of the time that threads waited, summed over the threads.
+    waiting_error_ns: f64,
+}
+
+impl From<&core::Samples> for Samples {
+    fn from(samples: &core::Samples) -> Self {
+        Samples {
+            count: samples.count,
+            torn: samples.torn,
+            late: samples.late,
+            unplaced: samples.unplaced,
+            holding_error_ns: samples.holding_error_ns,
+            waiting_error_ns: samples.waiting_error_ns,
+        }
+    }
+}
+
+#[pymethods]
+impl Samples {
+    fn __repr__(&self) -> String {
+        format!("<Samples count={}>", self.count)
     }
 }

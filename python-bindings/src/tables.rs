@@ -22,7 +22,10 @@ pub(crate) struct Tables {
 
 impl Tables {
     pub(crate) fn new(py: Python<'_>, profile: &core::Profile) -> PyResult<Self> {
-        let threads = profile.threads().iter().map(|row| Thread::new(py, row));
+        let counts = profile.mode().counts();
+        let counted = |count: u64| counts.then_some(count);
+        let threads = profile.threads().iter();
+        let threads = threads.map(|row| Thread::new(py, row, counts));
         let threads: Vec<Py<Thread>> = threads.collect::<PyResult<_>>()?;
         let by_id = threads.iter().map(|t| (t.get().id, t.clone_ref(py)));
         let by_id: HashMap<u64, Py<Thread>> = by_id.collect();
@@ -33,8 +36,8 @@ impl Tables {
                 holder: thread(row.holder)?,
                 gil: row.gil,
                 waiting_ns: row.waiting_ns,
-                waits: row.waits,
-                longest_ns: row.longest_ns,
+                waits: counted(row.waits),
+                longest_ns: counted(row.longest_ns),
             })
         });
         let holds = profile.holds().iter().map(|row| {
@@ -49,7 +52,7 @@ impl Tables {
                 requested: row.requested,
             })
         });
-        let gils = profile.gils().iter().map(|row| Gil::new(py, row));
+        let gils = profile.gils().iter().map(|row| Gil::new(py, row, counts));
         let frames = profile.frames().iter();
         let frames = frames.map(|frame| Py::new(py, Frame::from(frame)));
         Ok(Tables {

@@ -8,6 +8,7 @@ use crate::blame::Blame;
 use crate::error::Error;
 use crate::pattern::pattern;
 use crate::profile::{Profile, ProfileParts};
+use crate::samples::Samples;
 use crate::thread::Thread;
 
 use samples::Added;
@@ -153,6 +154,7 @@ fn subtract(
         unaccounted_threads: later
             .unaccounted_threads
             .saturating_sub(earlier.unaccounted_threads),
+        samples: samples(later.samples, earlier.samples),
         threads: threads(later.threads, &earlier.threads, row_of, &named, &holds),
         gils,
         blame,
@@ -171,6 +173,12 @@ fn subtract(
         blocked_missing: later.blocked_missing.or(earlier.blocked_missing),
         ..later
     }
+}
+
+fn samples(later: Option<Samples>, earlier: Option<Samples>) -> Option<Samples> {
+    let mut rest = later?;
+    rest.subtract(&earlier.unwrap_or_default());
+    Some(rest)
 }
 
 /// The rows less their former state; of those that had ended before, only what is

@@ -7,7 +7,8 @@
 //! Modules follow the data: an [`Event`] says what happened to a thread, a
 //! [`Distribution`] counts durations, rows ([`Thread`], [`Gil`], [`Blame`], [`Hold`],
 //! [`History`], [`Site`], [`Blocked`]) hold sums, a [`Ledger`] folds events into rows, and a
-//! [`Profile`] holds the rows.
+//! [`Profile`] holds the rows. Where a process is only looked at, a [`Survey`] folds what was
+//! seen, each time a [`Sight`], into the same rows.
 #![forbid(unsafe_code)]
 
 mod event;
@@ -25,12 +26,14 @@ mod hold;
 mod on_cpu;
 mod overrun;
 mod sampled;
+mod samples;
 mod site;
 mod state;
 mod thread;
 mod wait;
 
 mod ledger;
+mod survey;
 mod timeline;
 
 mod profile;
@@ -63,6 +66,7 @@ pub use history::{FIRST_SLICE_NS, History, SLICES_MAX, Slice, SliceBlame, SliceT
 pub use hold::Hold;
 pub use on_cpu::{CpuReading, CpuSource, OnCpu, Stretch};
 pub use overrun::Overrun;
+pub use samples::Samples;
 pub use site::{Site, SiteKind};
 pub use state::State;
 pub use thread::Thread;
@@ -71,6 +75,7 @@ pub use wait::Wait;
 pub use timeline::{Moment, Timeline};
 
 pub use ledger::{Account, Charges, Ledger};
+pub use survey::{GilSight, Sight, Survey, ThreadSight};
 
 pub use balance::Imbalance;
 pub use pattern::pattern;

@@ -6,8 +6,9 @@ use crate::error::Error;
 use crate::frame::FrameTable;
 use crate::history::History;
 use crate::on_cpu::CpuSource;
-use crate::profile::{Clock, Ended, Profile, ProfileParts};
+use crate::profile::{Clock, Ended, Mode, Profile, ProfileParts};
 use crate::sampled::Sampled;
+use crate::samples::Samples;
 
 /// How many holds a merged profile keeps.
 const HOLDS: usize = 32;
@@ -63,7 +64,8 @@ fn head(profiles: &[Profile], start: u64) -> ProfileParts {
         recording: recordings.join("+"),
         pid: agreed(profiles.iter().map(Profile::pid)).unwrap_or(0),
         python: listed(profiles.iter().map(Profile::python)),
-        mode: profiles.first().map(Profile::mode).unwrap_or_default(),
+        mode: mode(profiles),
+        samples: samples(profiles),
         clock: if clocks { Clock::Tsc } else { Clock::Monotonic },
         started_at: start,
         start_ns: 0,
@@ -84,6 +86,22 @@ fn head(profiles: &[Profile], start: u64) -> ProfileParts {
         blocked_missing: missing(profiles, Profile::blocked_missing),
         ..ProfileParts::default()
     }
+}
+
+/// Together they are no better than the worst of them.
+fn mode(profiles: &[Profile]) -> Mode {
+    let sampled = |one: &Profile| one.mode() == Mode::Sampled;
+    match profiles.iter().any(sampled) {
+        true => Mode::Sampled,
+        false => Mode::Exact,
+    }
+}
+
+fn samples(profiles: &[Profile]) -> Option<Samples> {
+    let mut samples = profiles.iter().filter_map(Profile::samples);
+    let mut all = *samples.next()?;
+    samples.for_each(|more| all.add(more));
+    Some(all)
 }
 
 fn agreed<T: PartialEq>(mut values: impl Iterator<Item = T>) -> Option<T> {

@@ -13,6 +13,7 @@ use crate::gil::Gil;
 use crate::history::History;
 use crate::hold::Hold;
 use crate::on_cpu::CpuSource;
+use crate::samples::Samples;
 use crate::site::Site;
 use crate::thread::Thread;
 use crate::timeline::Timeline;
@@ -24,6 +25,17 @@ pub enum Mode {
     /// Every transition of every thread was seen.
     #[default]
     Exact,
+    /// The process was looked at now and then, from outside.
+    Sampled,
+}
+
+impl Mode {
+    /// Whether events were counted. Where they were not, counts of acquisitions, waits
+    /// and drop requests, and distributions, are not known; what says 0 of them or is
+    /// empty means nothing.
+    pub fn counts(self) -> bool {
+        self == Self::Exact
+    }
 }
 
 /// The clock durations were measured with.
@@ -63,6 +75,9 @@ pub struct ProfileParts {
     pub python: String,
     /// How the numbers were got.
     pub mode: Mode,
+    /// How many samples there are and how far off; `None` where all was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub samples: Option<Samples>,
     /// The clock durations were measured with.
     pub clock: Clock,
     /// Begin of the recording, ns since 1970 (UTC).
@@ -145,8 +160,10 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// Version of the format profiles are saved in.
-    pub const FORMAT: u32 = 2;
+    /// Newest version of the format profiles are saved in.
+    pub const FORMAT: u32 = 3;
+    /// That of what is exact: all that knows no [`Mode::Sampled`] can read it.
+    const EXACT_FORMAT: u32 = 2;
 
     /// Puts a profile together. Blame, holds, sites and what was blocked of threads that
     /// have no row are left out: after losses it can be unknown what became of a thread.
@@ -164,7 +181,10 @@ impl Profile {
         parts.holds.retain(|row| known(row.thread));
         samples::normalise(&mut parts, known);
         Self {
-            format: Self::FORMAT,
+            format: match parts.mode {
+                Mode::Exact => Self::EXACT_FORMAT,
+                Mode::Sampled => Self::FORMAT,
+            },
             parts,
         }
     }
@@ -192,6 +212,11 @@ impl Profile {
     /// How the numbers were got.
     pub fn mode(&self) -> Mode {
         self.parts.mode
+    }
+
+    /// How many samples there are and how far off they may be; `None` where all was seen.
+    pub fn samples(&self) -> Option<&Samples> {
+        self.parts.samples.as_ref()
     }
 
     /// The clock durations were measured with.

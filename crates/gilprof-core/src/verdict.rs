@@ -24,7 +24,8 @@ use shares::Shares;
 
 pub use finding::{Confidence, Evidence, Finding, FindingId};
 
-/// Below this, nothing is said: too few to tell a habit from an accident.
+/// Below this, nothing is said: too few acquisitions, or samples, to tell a habit from an
+/// accident.
 const LEAST_ACQUISITIONS: u64 = 20;
 
 /// What threads spend in I/O, compared with what they wait for a GIL, makes that little.
@@ -96,11 +97,15 @@ impl Profile {
         let spent = |thread: &crate::thread::Thread| thread.holding_cpu_ns.unwrap_or(0);
         let on_cpu_ns = self.threads().iter().map(spent).max().unwrap_or(0);
         let busy = self.waiting_ns().max(on_cpu_ns) >= LEAST_WALL_NS;
-        let few = self.acquisitions() < LEAST_ACQUISITIONS && !busy;
+        let few = self.acts() < LEAST_ACQUISITIONS && !busy;
         self.gils().is_empty() || self.wall_ns() < LEAST_WALL_NS || few
     }
 
-    fn acquisitions(&self) -> u64 {
+    /// Acquisitions, or samples where those were not counted.
+    fn acts(&self) -> u64 {
+        if let Some(samples) = self.samples() {
+            return samples.count;
+        }
         let counts = self.gils().iter().map(|gil| gil.acquisitions);
         counts.fold(0, u64::saturating_add)
     }
@@ -109,10 +114,14 @@ impl Profile {
         Finding {
             id: FindingId::NothingYet,
             sentence: format!(
-                "Nothing to say yet: {} recorded, the GIL was taken {} times; \
+                "Nothing to say yet: {} recorded, the {} {} times; \
                  at least {} and {LEAST_ACQUISITIONS} times are needed.",
                 words::duration(self.wall_ns()),
-                self.acquisitions(),
+                match self.samples() {
+                    Some(_) => "process was looked at",
+                    None => "GIL was taken",
+                },
+                self.acts(),
                 words::duration(LEAST_WALL_NS),
             ),
             confidence: Confidence::Low,

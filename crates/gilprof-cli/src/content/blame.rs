@@ -29,7 +29,7 @@ pub(crate) fn blame(profile: &Profile, labels: &Labels) -> Option<Section> {
     let (shown, rest) = pairs.split_at(pairs.len().min(ROWS));
     let mut rows: Vec<Vec<Cell>> = shown
         .iter()
-        .map(|pair| row(pair, labels, waiting_ns))
+        .map(|pair| row(profile, pair, labels))
         .collect();
     if rows.is_empty() {
         return None;
@@ -67,14 +67,18 @@ pub(crate) fn blame(profile: &Profile, labels: &Labels) -> Option<Section> {
     })
 }
 
-fn row(pair: &Blame, labels: &Labels, waiting_ns: u64) -> Vec<Cell> {
+fn row(profile: &Profile, pair: &Blame, labels: &Labels) -> Vec<Cell> {
+    let counted = |known: String| match profile.mode().counts() {
+        true => known,
+        false => String::from("n/a"),
+    };
     vec![
         labels.thread(pair.waiter).into(),
         format!("← {}", labels.thread(pair.holder)).into(),
         duration(pair.waiting_ns).into(),
-        percent(pair.waiting_ns, waiting_ns).into(),
-        count(pair.waits).into(),
-        duration(pair.longest_ns).into(),
+        percent(pair.waiting_ns, profile.waiting_ns()).into(),
+        counted(count(pair.waits)).into(),
+        counted(duration(pair.longest_ns)).into(),
     ]
 }
 

@@ -21,7 +21,7 @@ const COLUMNS: [Column; 9] = [
 
 /// A row a GIL; `None` where there is but one.
 pub(crate) fn gils(profile: &Profile) -> Option<Section> {
-    let rows: Vec<Vec<Cell>> = profile.gils().iter().map(row).collect();
+    let rows: Vec<Vec<Cell>> = profile.gils().iter().map(|gil| row(profile, gil)).collect();
     (rows.len() > 1).then(|| Section {
         heading: "GILs",
         table: Some(Table {
@@ -32,7 +32,7 @@ pub(crate) fn gils(profile: &Profile) -> Option<Section> {
     })
 }
 
-fn row(gil: &Gil) -> Vec<Cell> {
+fn row(profile: &Profile, gil: &Gil) -> Vec<Cell> {
     let interpreter = gil.interpreter_id.map(|id| id.to_string());
     vec![
         gil.index.to_string().into(),
@@ -41,7 +41,10 @@ fn row(gil: &Gil) -> Vec<Cell> {
         duration(gil.holding_ns).into(),
         percent(gil.holding_ns, gil.holding_ns.saturating_add(gil.free_ns)).into(),
         duration(gil.waiting_ns).into(),
-        count(gil.acquisitions).into(),
+        match profile.mode().counts() {
+            true => count(gil.acquisitions).into(),
+            false => "n/a".into(),
+        },
         count(gil.switches).into(),
         count(gil.waiters_max.into()).into(),
     ]

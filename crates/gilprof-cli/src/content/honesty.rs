@@ -13,7 +13,7 @@ const SHOWN: usize = 3;
 /// Facts about the profile itself.
 pub(crate) fn honesty(profile: &Profile) -> Section {
     let mut facts = vec![
-        ("mode", mode(profile.mode()).into()),
+        ("mode", mode(profile)),
         ("clock", clock(profile.clock()).into()),
         ("cpu time", cpu_time(profile)),
         ("switch interval", duration(profile.switch_interval_ns())),
@@ -23,6 +23,11 @@ pub(crate) fn honesty(profile: &Profile) -> Section {
         ("ended", ended(profile.ended_how()).into()),
         ("sums", sums(profile)),
     ];
+    if profile.mode() == Mode::Sampled {
+        facts.retain(|(what, _)| *what != "events");
+    }
+    facts.extend(error(profile).map(|error| ("error", error)));
+    facts.extend(missed(profile).map(|missed| ("samples", missed)));
     facts.extend(stacks(profile).map(|stacks| ("stacks", stacks)));
     facts.extend(native(profile).map(|reason| ("native functions", reason)));
     facts.extend(timeline(profile).map(|timeline| ("timeline", timeline)));
@@ -38,10 +43,49 @@ pub(crate) fn honesty(profile: &Profile) -> Section {
     }
 }
 
-fn mode(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Exact => "exact: every acquire, wait and release was seen",
+fn mode(profile: &Profile) -> String {
+    let samples = profile.samples().copied().unwrap_or_default();
+    match profile.mode() {
+        Mode::Exact => String::from("exact: every acquire, wait and release was seen"),
+        Mode::Sampled => format!(
+            "sampled: the process was looked at from outside {}, {} apart on average; times are \
+             estimates, counts and single holds and waits are not known",
+            plural(samples.count, "time", "times"),
+            duration(profile.wall_ns() / samples.count.saturating_sub(1).max(1)),
+        ),
     }
+}
+
+/// How far off the times may be, in 95 of 100 cases; `None` where they are exact.
+fn error(profile: &Profile) -> Option<String> {
+    let samples = profile.samples()?;
+    let points = |error_ns: f64, whole_ns: u64| 200.0 * error_ns / whole_ns.max(1) as f64;
+    let lives = profile.threads().iter().map(|one| one.lifetime_ns);
+    let lives_ns = lives.fold(0, u64::saturating_add);
+    Some(format!(
+        "GIL held: ± {:.1} points of {}; waiting: ± {:.1} points of {} (95 %)",
+        points(samples.holding_error_ns, profile.wall_ns()),
+        percent(held_ns(profile), profile.wall_ns()),
+        points(samples.waiting_error_ns, lives_ns),
+        percent(profile.waiting_ns(), lives_ns),
+    ))
+}
+
+fn held_ns(profile: &Profile) -> u64 {
+    let held = profile.gils().iter().map(|gil| gil.holding_ns);
+    held.fold(0, u64::saturating_add)
+}
+
+/// Samples that told less than they should.
+fn missed(profile: &Profile) -> Option<String> {
+    let samples = profile.samples()?;
+    Some(format!(
+        "{} late for want of a CPU, {} given up while the GIL changed hands, {} of a waiter not \
+         known",
+        percent(samples.late, samples.count),
+        count(samples.torn),
+        count(samples.unplaced)
+    ))
 }
 
 fn clock(clock: Clock) -> &'static str {
@@ -60,6 +104,9 @@ fn cpu_time(profile: &Profile) -> String {
         CpuSource::Schedstat => "/proc (schedstat)".into(),
         CpuSource::None(reason) => format!("n/a ({reason})"),
     };
+    if profile.mode() == Mode::Sampled {
+        return format!("{away}, shared by the times that a thread was seen ready to run");
+    }
     format!(
         "each thread's own CPU clock, read when it takes or leaves the GIL, 0.2 ms apart; of \
          threads that stay away from it: {away}"
@@ -107,7 +154,11 @@ fn stacks(profile: &Profile) -> Option<String> {
         (Some(reason), 0, _) => Some(reason.into()),
         (_, 0, 0) => None,
         (_, _, lost) => Some(format!(
-            "sampled, unlike the times of threads: {}, {} lost",
+            "sampled{}: {}, {} lost",
+            match profile.mode() {
+                Mode::Exact => ", unlike the times of threads",
+                Mode::Sampled => "",
+            },
             plural(samples, "sample", "samples"),
             count(lost)
         )),
@@ -170,7 +221,7 @@ fn sums(profile: &Profile) -> String {
 
 #[cfg(test)]
 mod tests {
-    use gilprof::core::Timeline;
+    use gilprof::core::{Samples, Timeline};
 
     use super::*;
     use crate::sample;
@@ -214,6 +265,32 @@ mod tests {
         parts.dropped = 1_234;
         let events = fact(&Profile::assemble(parts), "events");
         assert!(events.starts_with("12,345 seen, 1,234 lost: "), "{events}");
+    }
+
+    #[test]
+    fn a_sampled_profile_says_how_often_and_how_far_off() {
+        let mut parts = sample::contended().into_parts();
+        parts.mode = Mode::Sampled;
+        parts.samples = Some(Samples {
+            count: 501,
+            holding_error_ns: 5e6,
+            waiting_error_ns: 20e6,
+            ..Samples::default()
+        });
+        let profile = Profile::assemble(parts);
+        let mode = fact(&profile, "mode");
+        assert!(mode.starts_with("sampled: "), "{mode}");
+        assert!(mode.contains("501 times, 2.00 ms apart"), "{mode}");
+        assert_eq!(
+            fact(&profile, "error"),
+            "GIL held: ± 1.0 points of 100 %; waiting: ± 2.0 points of 40 % (95 %)"
+        );
+        assert!(
+            !honesty(&profile)
+                .facts
+                .iter()
+                .any(|(what, _)| what == "events")
+        );
     }
 
     #[test]

@@ -21,8 +21,11 @@ const COLUMNS: [Column; 9] = [
     Column::number("hold\nmax", 0),
 ];
 
-/// A row a thread that took the GIL or waited for it.
+/// A row a thread that took the GIL or waited for it; `None` where that was not counted.
 pub(crate) fn latencies(profile: &Profile, labels: &Labels) -> Option<Section> {
+    if !profile.mode().counts() {
+        return None;
+    }
     let mut threads = by_want(profile);
     threads.retain(|thread| thread.acquisitions + thread.waits > 0);
     let rows = first_rows(&threads, labels, row, sum);

@@ -99,7 +99,7 @@ fn a_profile_from_before_cpu_time_was_known_does_not_know_it() {
 fn a_newer_format_is_named() {
     let said = refusal("\"format\":2", "\"format\":7");
     assert!(
-        said.starts_with("profile has format 7, newest understood is 2"),
+        said.starts_with("profile has format 7, newest understood is 3"),
         "{said}"
     );
 }

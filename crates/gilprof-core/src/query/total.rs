@@ -1,4 +1,5 @@
-//! Answers over the whole recording: exact, with distributions.
+//! Answers over the whole recording: exact and with distributions, where events were
+//! counted.
 
 use std::collections::BTreeMap;
 
@@ -23,13 +24,18 @@ pub(super) fn rows(query: &Query<'_>) -> Vec<Row> {
 
 /// The time a thread spent in a state, and the durations of its stretches where
 /// they are recorded.
-fn spent(thread: &Thread, state: State) -> (u64, Option<&Distribution>) {
-    match state {
+fn spent<'t>(
+    query: &Query<'_>,
+    thread: &'t Thread,
+    state: State,
+) -> (u64, Option<&'t Distribution>) {
+    let (ns, durations) = match state {
         State::Holding => (thread.holding_ns, Some(&thread.hold)),
         State::Waiting => (thread.waiting_ns, Some(&thread.wait)),
         State::Detached => (thread.detached_ns, None),
         State::Ended | State::Unknown => (0, None),
-    }
+    };
+    (ns, durations.filter(|_| query.profile.mode().counts()))
 }
 
 pub(super) fn row(key: String, id: Option<u64>, total_ns: u64) -> Row {
@@ -60,7 +66,7 @@ fn by_thread(query: &Query<'_>) -> Vec<Row> {
     query
         .chosen()
         .map(|thread| {
-            let (total, durations) = spent(thread, query.asked_state());
+            let (total, durations) = spent(query, thread, query.asked_state());
             with(row(thread.name.clone(), Some(thread.id), total), durations)
         })
         .collect()
@@ -77,8 +83,10 @@ fn by_holder(query: &Query<'_>) -> Vec<Row> {
             .entry(blame.holder)
             .or_insert_with(|| row(query.name(blame.holder), Some(blame.holder), 0));
         row.total_ns = row.total_ns.saturating_add(blame.waiting_ns);
-        row.count = Some(row.count.unwrap_or(0).saturating_add(blame.waits));
-        row.max_ns = row.max_ns.max(Some(blame.longest_ns));
+        if query.profile.mode().counts() {
+            row.count = Some(row.count.unwrap_or(0).saturating_add(blame.waits));
+            row.max_ns = row.max_ns.max(Some(blame.longest_ns));
+        }
     }
     let mean = |row: Row| Row {
         mean_ns: row
@@ -92,6 +100,7 @@ fn by_holder(query: &Query<'_>) -> Vec<Row> {
 
 /// One row for several threads, whose durations are merged.
 fn together<'t>(
+    query: &Query<'_>,
     key: String,
     id: Option<u64>,
     threads: impl Iterator<Item = &'t Thread>,
@@ -100,7 +109,7 @@ fn together<'t>(
     let mut all = row(key, id, 0);
     let mut durations: Option<Distribution> = None;
     for thread in threads {
-        let (total, own) = spent(thread, state);
+        let (total, own) = spent(query, thread, state);
         all.total_ns = all.total_ns.saturating_add(total);
         if let Some(own) = own {
             durations.get_or_insert_with(Distribution::empty).merge(own);
@@ -114,6 +123,7 @@ fn by_gil(query: &Query<'_>) -> Vec<Row> {
     gils.map(|index| {
         let threads = query.chosen().filter(|thread| thread.gil == index);
         together(
+            query,
             format!("GIL {index}"),
             Some(index.into()),
             threads,
@@ -126,6 +136,6 @@ fn by_gil(query: &Query<'_>) -> Vec<Row> {
 fn by_state(query: &Query<'_>) -> Vec<Row> {
     [State::Holding, State::Waiting, State::Detached]
         .into_iter()
-        .map(|state| together(state.to_string(), None, query.chosen(), state))
+        .map(|state| together(query, state.to_string(), None, query.chosen(), state))
         .collect()
 }

@@ -100,7 +100,10 @@ fn never_back(gauge: &Gauge<'_>) -> BTreeSet<u64> {
     let never = gauge
         .threads
         .iter()
-        .filter(|thread| thread.acquisitions == 0);
+        .filter(|thread| match gauge.profile.mode().counts() {
+            true => thread.acquisitions == 0,
+            false => thread.holding_ns == 0,
+        });
     let never = never.map(|thread| thread.id);
     never
         .filter(|_| gauge.share(busy_ns(gauge)) >= BUSY)
@@ -394,7 +397,12 @@ fn queue_for(gauge: &Gauge<'_>, lock: &Lock<'_>) -> Finding {
 pub(super) fn parallel_native(gauge: &Gauge<'_>, _shares: &Shares<'_>) -> Option<Finding> {
     let long = |thread: &Thread| {
         let cpu_ns = thread.detached_cpu_ns.unwrap_or(0);
-        match cpu_ns / thread.acquisitions.max(1) >= STRETCH_NS {
+        // Where it is not counted how often it came back, by how often it was blocked.
+        let stretches = match gauge.profile.mode().counts() {
+            true => thread.acquisitions,
+            false => thread.voluntary_switches.unwrap_or(0),
+        };
+        match cpu_ns / stretches.max(1) >= STRETCH_NS {
             true => cpu_ns,
             false => 0,
         }

@@ -193,7 +193,7 @@ pub(super) fn hand_off(gauge: &Gauge<'_>, shares: &Shares<'_>) -> Option<Finding
         return None;
     }
     let loser = gauge.top(|thread| thread.handoff_ns)?;
-    let mean_ns = gauge.gil.hold.mean_ns().unwrap_or(0.0);
+    let mean_ns = gauge.gil.hold.mean_ns();
     let mut evidence = gauge.evidence();
     evidence.push(Evidence::new(
         "switches",
@@ -202,7 +202,10 @@ pub(super) fn hand_off(gauge: &Gauge<'_>, shares: &Shares<'_>) -> Option<Finding
     ));
     evidence.push(Evidence::new(
         "each hold",
-        duration(mean_ns as u64),
+        mean_ns.map_or_else(
+            || String::from("n/a (not counted)"),
+            |mean_ns| duration(mean_ns as u64),
+        ),
         "on average: so little is done for each of them",
     ));
     evidence.push(gauge.blamed_line(|_| true));
