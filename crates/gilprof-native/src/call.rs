@@ -1,6 +1,8 @@
 //! The system call that a thread is blocked in.
 
+use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 
 use syscalls::Sysno;
 
@@ -25,6 +27,11 @@ impl Call {
     pub fn of(pid: u32, thread: u32) -> io::Result<Option<Self>> {
         let text = std::fs::read_to_string(format!("/proc/{pid}/task/{thread}/syscall"))?;
         Ok(Self::read(&text))
+    }
+
+    /// The address of the futex it waits for; `None` where it is another call.
+    pub fn futex(&self) -> Option<u64> {
+        (self.sysno() == Some(Sysno::futex)).then_some(self.arguments[0])
     }
 
     fn read(text: &str) -> Option<Self> {
@@ -70,6 +77,50 @@ impl Call {
     }
 }
 
+/// No line of the file is longer.
+const LINE: usize = 256;
+
+/// What a thread does at an instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doing {
+    /// It runs or wants to.
+    Ready,
+    /// It is blocked in no system call: a page is not there yet.
+    Page,
+    /// It is blocked in this one.
+    Call(Call),
+}
+
+/// The file in which the kernel tells what a thread does. It is kept open: a thread that is
+/// looked at often is looked up once.
+#[derive(Debug)]
+pub struct CallFile(File);
+
+impl CallFile {
+    /// That of a thread of the process.
+    ///
+    /// # Errors
+    /// As for [`Call::of`].
+    pub fn of(pid: u32, thread: u32) -> io::Result<Self> {
+        File::open(format!("/proc/{pid}/task/{thread}/syscall")).map(CallFile)
+    }
+
+    /// What the thread does now.
+    ///
+    /// # Errors
+    /// As for [`Call::of`].
+    pub fn now(&self) -> io::Result<Doing> {
+        let mut line = [0; LINE];
+        let length = self.0.read_at(&mut line, 0)?;
+        let text = std::str::from_utf8(&line[..length]).unwrap_or_default();
+        Ok(match Call::read(text) {
+            Some(call) => Doing::Call(call),
+            None if text.starts_with('-') => Doing::Page,
+            None => Doing::Ready,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,6 +143,22 @@ mod tests {
         for text in ["running\n", "-1 0x7ffc80 0x7f6106\n", "", "202 0x1 0x2\n"] {
             assert_eq!(Call::read(text), None, "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_file_that_is_kept_tells_what_the_thread_does_each_time() {
+        let pid = std::process::id();
+        let file = CallFile::of(pid, pid).unwrap();
+        let sleeper = std::process::Command::new("sleep").arg("60").spawn();
+        let mut sleeper = sleeper.unwrap();
+        let other = CallFile::of(sleeper.id(), sleeper.id()).unwrap();
+        let sleeps =
+            || matches!(other.now(), Ok(Doing::Call(call)) if call.name().contains("nanosleep"));
+        while !sleeps() {}
+        assert!(file.now().is_ok() && sleeps());
+        sleeper.kill().unwrap();
+        sleeper.wait().unwrap();
+        assert!(other.now().is_err());
     }
 
     #[test]

@@ -34,7 +34,7 @@ mod call;
 mod on;
 mod shot;
 
-pub use call::Call;
+pub use call::{Call, CallFile, Doing};
 pub use native::Native;
 pub use on::{Thing, on};
 pub use registers::Registers;

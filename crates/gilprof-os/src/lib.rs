@@ -24,5 +24,5 @@ mod proc;
 mod watch;
 
 pub use gilprof_core::{CpuReading, CpuSource};
-pub use proc::{cpu_ns, reading};
+pub use proc::{Turns, cpu_ns, reading};
 pub use watch::Watch;

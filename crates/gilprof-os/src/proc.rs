@@ -1,5 +1,8 @@
 //! What `/proc` says of a thread.
 
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
 use gilprof_core::CpuReading;
 
 /// Time the thread was on a CPU since its birth, as old as its last timer tick while it
@@ -16,6 +19,31 @@ pub fn reading(pid: u32, thread: u32) -> Option<CpuReading> {
         voluntary: number(&status, "voluntary_ctxt_switches:")?,
         involuntary: number(&status, "nonvoluntary_ctxt_switches:")?,
     })
+}
+
+/// The file in which the kernel counts how often a thread got a CPU, kept open.
+#[derive(Debug)]
+pub struct Turns(File);
+
+/// No line of the file is longer.
+const LINE: usize = 96;
+
+impl Turns {
+    /// That of a thread; `None` where it is not there.
+    pub fn of(pid: u32, thread: u32) -> Option<Self> {
+        let file = File::open(format!("/proc/{pid}/task/{thread}/schedstat"));
+        file.ok().map(Turns)
+    }
+
+    /// How often the thread got a CPU: while this stays the same, it has done nothing. `None`
+    /// where the thread is gone or the system does not count.
+    pub fn count(&self) -> Option<u64> {
+        let mut line = [0; LINE];
+        let length = self.0.read_at(&mut line, 0).ok()?;
+        let text = std::str::from_utf8(line.get(..length)?).ok()?;
+        let count = text.split_ascii_whitespace().nth(2)?.parse().ok()?;
+        Some(count).filter(|&count: &u64| count > 0)
+    }
 }
 
 fn read(pid: u32, thread: u32, file: &str) -> Option<String> {
@@ -49,6 +77,26 @@ mod tests {
         assert_eq!(number(status, "voluntary_ctxt_switches:"), Some(5));
         assert_eq!(number(status, "nonvoluntary_ctxt_switches:"), Some(7));
         assert_eq!(number("Name:\tp\n", "voluntary_ctxt_switches:"), None);
+    }
+
+    #[test]
+    fn who_sleeps_has_no_turns_until_it_wakes() {
+        let sleeper = std::process::Command::new("sleep").arg("60").spawn();
+        let mut sleeper = sleeper.unwrap();
+        let pid = sleeper.id();
+        let sleeps = || {
+            let call = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+            call.contains("(sleep) S")
+        };
+        while !sleeps() {}
+        let turns = Turns::of(pid, pid).unwrap();
+        let before = turns.count();
+        let own = Turns::of(std::process::id(), std::process::id()).unwrap();
+        assert!(before.is_some() && own.count().is_some());
+        assert_eq!(turns.count(), before);
+        sleeper.kill().unwrap();
+        sleeper.wait().unwrap();
+        assert_eq!(turns.count(), None);
     }
 
     #[test]
