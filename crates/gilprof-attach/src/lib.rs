@@ -21,6 +21,7 @@ mod version;
 
 mod tree;
 
+mod gil_words;
 mod inspect;
 
 #[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
@@ -32,6 +33,7 @@ mod exact;
 pub use elf::{Symbol, SymbolKind};
 pub use error::Error;
 pub use exact::{Attached, Setup};
+pub use gil_words::{GilNow, GilWords};
 pub use inspect::{GilAt, Interpreter, InterpreterAt, StateAt, ThreadName};
 pub use modules::{Module, Modules, Slot};
 pub use presence::Presence;
