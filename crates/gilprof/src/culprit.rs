@@ -145,23 +145,7 @@ impl Culprit {
     /// The holder's frames, as far out as they stood while it went on holding; and whether
     /// not even the innermost instruction moved on.
     fn frames(&self, region: &Region, held: Held) -> Option<(Vec<FrameAt>, bool)> {
-        let mut outer = None;
-        for _ in 0..TRIES {
-            let (first, second) = (self.read(region), self.read(region));
-            if !goes_on(region, held) {
-                return None;
-            }
-            let (Some(first), Some(mut second)) = (first, second) else {
-                continue;
-            };
-            if same(&first, &second) {
-                let stood = first == second;
-                return Some((second, stood));
-            }
-            let kept = second.split_off(second.len() - common(&first, &second));
-            outer = Some(kept).filter(|kept| !kept.is_empty());
-        }
-        Some((outer?, false))
+        steady(|| self.read(region), || goes_on(region, held))
     }
 
     /// Whether the holder goes on holding with these very frames.
@@ -186,6 +170,31 @@ impl Culprit {
         self.seed ^= self.seed << 17;
         mean.mul_f64(0.2 + 1.6 * (self.seed >> 11) as f64 / (1_u64 << 53) as f64)
     }
+}
+
+/// The frames of a thread as far out as they stood while it went on; and whether not even
+/// the innermost instruction moved on.
+pub(crate) fn steady(
+    read: impl Fn() -> Option<Vec<FrameAt>>,
+    goes_on: impl Fn() -> bool,
+) -> Option<(Vec<FrameAt>, bool)> {
+    let mut outer = None;
+    for _ in 0..TRIES {
+        let (first, second) = (read(), read());
+        if !goes_on() {
+            return None;
+        }
+        let (Some(first), Some(mut second)) = (first, second) else {
+            continue;
+        };
+        if same(&first, &second) {
+            let stood = first == second;
+            return Some((second, stood));
+        }
+        let kept = second.split_off(second.len() - common(&first, &second));
+        outer = Some(kept).filter(|kept| !kept.is_empty());
+    }
+    Some((outer?, false))
 }
 
 fn is_long(region: &Region, held: Held) -> bool {

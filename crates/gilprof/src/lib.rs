@@ -31,6 +31,7 @@ mod window;
 
 mod attachment;
 mod measure;
+mod sampling;
 mod session;
 mod shared;
 
@@ -38,6 +39,7 @@ pub use attachment::Attachment;
 pub use error::Error;
 pub use measure::{Measure, Measured};
 pub use options::{ClockChoice, Options};
+pub use sampling::Sampling;
 pub use session::{Builder, Profiler, Session, snapshot};
 pub use shared::{Listener, SharedSession, VARIABLE};
 

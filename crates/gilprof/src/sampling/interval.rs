@@ -1,0 +1,100 @@
+//! How long to wait between two samples.
+
+use std::time::Duration;
+
+use crate::error::Error;
+
+const DEFAULT: Duration = Duration::from_millis(2);
+const ALLOWED: (Duration, Duration) = (Duration::from_micros(100), Duration::from_secs(1));
+/// Unless an interval was asked for, samples may cost one part in so many of a CPU.
+const AFFORDED: u32 = 20;
+
+/// Spaces samples at random: what recurs in the program, as the switch interval, is not met
+/// in step.
+#[derive(Clone, Debug)]
+pub(super) struct Interval {
+    mean: Duration,
+    is_asked_for: bool,
+    /// What a sample costs lately, the way there and back included.
+    cost: Duration,
+    seed: u64,
+}
+
+/// What going to sleep and waking up costs beside the look itself.
+const WAY: Duration = Duration::from_micros(10);
+
+impl Interval {
+    /// # Errors
+    /// [`Error::is_option`] where it is not allowed.
+    pub(super) fn new(asked: Option<Duration>) -> Result<Self, Error> {
+        let mean = asked.unwrap_or(DEFAULT);
+        if mean < ALLOWED.0 || mean > ALLOWED.1 {
+            return Err(Error::Option {
+                option: "interval".into(),
+                value: format!("{mean:?}"),
+                allowed: "0.1 ms to 1 s".into(),
+            });
+        }
+        Ok(Interval {
+            mean,
+            is_asked_for: asked.is_some(),
+            cost: Duration::ZERO,
+            seed: 0x9e37_79b9_7f4a_7c15,
+        })
+    }
+
+    /// How long to wait for the next sample after one that cost so many ns of CPU time.
+    pub(super) fn next(&mut self, cost_ns: u64) -> Duration {
+        let cost = Duration::from_nanos(cost_ns) + WAY;
+        self.cost = (15 * self.cost + cost) / 16;
+        let mean = match self.is_asked_for {
+            true => self.mean,
+            false => self.mean.max(AFFORDED * self.cost),
+        };
+        // Xorshift64 (G. Marsaglia, 2003).
+        self.seed ^= self.seed << 13;
+        self.seed ^= self.seed >> 7;
+        self.seed ^= self.seed << 17;
+        mean.mul_f64(0.2 + 1.6 * (self.seed >> 11) as f64 / (1_u64 << 53) as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mean(interval: &mut Interval, cost_ns: u64) -> Duration {
+        // What it costs is learned first.
+        (0..200).for_each(|_| drop(interval.next(cost_ns)));
+        let all: Duration = (0..10_000).map(|_| interval.next(cost_ns)).sum();
+        all / 10_000
+    }
+
+    #[test]
+    fn intervals_differ_and_have_the_mean_that_was_asked_for() {
+        let asked = Duration::from_millis(5);
+        let mut interval = Interval::new(Some(asked)).unwrap();
+        assert_ne!(interval.next(0), interval.next(0));
+        let ratio = mean(&mut interval, 1_000_000).as_secs_f64() / asked.as_secs_f64();
+        assert!((0.97..1.03).contains(&ratio), "{ratio}");
+    }
+
+    #[test]
+    fn costly_samples_are_rarer_unless_that_was_asked_for() {
+        let mut interval = Interval::new(None).unwrap();
+        let cheap = mean(&mut interval, 20_000).as_secs_f64() / DEFAULT.as_secs_f64();
+        assert!((0.97..1.03).contains(&cheap), "{cheap}");
+        let spent = 0.000_390 / mean(&mut interval, 390_000).as_secs_f64();
+        assert!(spent <= 1.0 / f64::from(AFFORDED), "{spent}");
+    }
+
+    #[test]
+    fn an_interval_out_of_bounds_is_told_what_is_allowed() {
+        let error = Interval::new(Some(Duration::from_secs(2))).unwrap_err();
+        assert!(error.is_option());
+        assert_eq!(
+            error.to_string(),
+            "option interval=2s is not allowed: 0.1 ms to 1 s"
+        );
+    }
+}
