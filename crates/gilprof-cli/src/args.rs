@@ -41,6 +41,7 @@ and a process that ends does so, too: then the report goes up to there.
 Examples:
   gilprof ps
   gilprof attach 4242
+  gilprof attach 4242 --sample
   gilprof attach 4242 -d 60 -o service.json";
 
 const PS_EXAMPLES: &str = "\
@@ -163,8 +164,27 @@ pub(crate) struct AttachArgs {
     /// Form of the report on the standard output [default: text].
     #[arg(long, value_enum, hide_default_value = true)]
     pub(crate) format: Option<Format>,
+    /// Only look at the process from outside, now and then: nothing is written to it and none
+    /// of its threads stands still. The times are estimates.
+    #[arg(long, conflicts_with_all = ["threads", "ring", "clock", "stacks", "timeline"])]
+    pub(crate) sample: bool,
+    /// How long it is between two such looks on average, 100us to 1s [default: 2ms, or longer
+    /// where that takes more than a twentieth of a CPU].
+    #[arg(long, value_name = "TIME", value_parser = time, requires = "sample")]
+    pub(crate) interval: Option<Duration>,
     #[command(flatten)]
     pub(crate) recording: RecordingArgs,
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    let units = [("us", 1e-6), ("ms", 1e-3), ("s", 1.0)];
+    let seconds = units.iter().find_map(|(unit, seconds)| {
+        let number: f64 = text.strip_suffix(unit)?.parse().ok()?;
+        Some(number * seconds)
+    });
+    let allowed = seconds.filter(|&seconds| seconds > 0.0 && seconds <= LONGEST);
+    let seconds = allowed.ok_or("a time with its unit is expected, as in 500us or 2ms")?;
+    Ok(Duration::from_secs_f64(seconds))
 }
 
 /// The longest recording, in seconds: a year.
@@ -305,6 +325,15 @@ mod tests {
         assert_eq!(interval("0.5"), Ok(Duration::from_millis(500)));
         for wrong in ["0", "0.01", "-1", "nan", "inf", "1e9", "soon", ""] {
             assert!(interval(wrong).unwrap_err().contains("0.1 to 3600"));
+        }
+    }
+
+    #[test]
+    fn a_time_between_looks_has_its_unit() {
+        assert_eq!(time("500us"), Ok(Duration::from_micros(500)));
+        assert_eq!(time("2.5ms"), Ok(Duration::from_micros(2_500)));
+        for wrong in ["2", "ms", "0ms", "-1ms", "nans", "2min", ""] {
+            assert!(time(wrong).unwrap_err().contains("with its unit"));
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use gilprof::{Attachment, Profile};
+use gilprof::Profile;
 use rustix::process::Signal;
 
 use crate::args::{AttachArgs, Format};
@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::file::Target;
 use crate::format::render;
 use crate::print::print;
+use crate::source::Source;
 use crate::terminal::Terminal;
 
 /// How long to wait before looking again whether it is time to end.
@@ -27,18 +28,17 @@ const SAID: Duration = Duration::from_secs(1);
 /// # Errors
 /// Where an option is wrong, the process cannot be attached to, or nothing can be written.
 pub(crate) fn attach(args: &AttachArgs) -> Result<i32, Error> {
-    let options = args.recording.options()?;
     let target = args.output.as_deref().map(Target::prepare).transpose()?;
     let asked_to_end = hear_signals()?;
-    let attachment = Attachment::to(args.pid, options)?;
+    let source = Source::of(args)?;
     let mut progress = Progress::new(args.pid, args.duration);
     let end = Instant::now() + args.duration;
-    while Instant::now() < end && !asked_to_end.load(SeqCst) && !attachment.has_ended() {
-        progress.say(&attachment);
+    while Instant::now() < end && !asked_to_end.load(SeqCst) && !source.has_ended() {
+        progress.say(&source);
         std::thread::sleep(PAUSE.min(end.saturating_duration_since(Instant::now())));
     }
     progress.clear();
-    let profile = attachment.stop()?;
+    let profile = source.stop()?;
     tell(&profile, args.format, target.as_ref())
 }
 
@@ -96,13 +96,13 @@ impl Progress {
         }
     }
 
-    fn say(&mut self, attachment: &Attachment) {
+    fn say(&mut self, source: &Source) {
         let is_due = self.said.is_none_or(|said| said.elapsed() >= SAID);
         if !self.is_shown || !is_due {
             return;
         }
         self.said = Some(Instant::now());
-        let so_far = attachment.snapshot();
+        let so_far = source.snapshot();
         let line = format!(
             "recording process {}: {} of {}, {} threads, GIL held {:.0} %; Ctrl-C ends it",
             self.pid,

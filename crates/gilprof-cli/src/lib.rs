@@ -18,6 +18,7 @@ mod ending;
 mod recorder;
 mod run;
 mod signals;
+mod source;
 
 mod file;
 mod format;
