@@ -31,6 +31,7 @@ pub(crate) fn process(state: &State) -> String {
     let members = profile.threads().iter().filter(|thread| !thread.ended);
     let mode = match profile.mode() {
         Mode::Exact => "exact",
+        Mode::Sampled => "sampled",
     };
     [
         format!("pid {}", profile.pid()),

@@ -1,0 +1,200 @@
+"""`gilprof attach --sample` on this Python, against what that records of itself exactly."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import gilprof
+
+# Two threads that compute and one that comes back from a sleep. It records itself, and
+# tells what of its life it could not run although it wanted to do nothing else.
+PROGRAM = '''
+import sys
+import threading
+import time
+
+import gilprof
+from workloads import schedstat
+
+stop = threading.Event()
+
+
+def crunch():
+    while not stop.is_set():
+        sum(range(2_000))
+
+
+def polish():
+    while not stop.is_set():
+        sorted(range(5_000, 0, -1))
+
+
+def fetch():
+    while not stop.is_set():
+        time.sleep(0.004)
+        sum(range(20_000))
+
+
+def spin(seconds):
+    """For how long it was stopped: neither on a CPU nor waiting for one."""
+    ran, queued = schedstat()
+    begin = time.monotonic_ns()
+    while time.monotonic_ns() - begin < seconds * 1e9:
+        pass
+    # Time on a CPU is told as of the last timer tick.
+    time.sleep(0)
+    wall = time.monotonic_ns() - begin
+    now = schedstat()
+    return wall - (now[0] - ran) - (now[1] - queued), wall
+
+
+threads = [threading.Thread(target=work, name=work.__name__) for work in (crunch, polish, fetch)]
+
+
+def answer(line):
+    command, *arguments = line.split()
+    if command == "record":
+        [thread.start() for thread in threads]
+        gilprof.start()
+    elif command == "save":
+        gilprof.stop().save(arguments[0])
+    elif command == "spin":
+        return spin(float(arguments[0]))
+
+
+print(flush=True)
+for line in sys.stdin:
+    print(answer(line), flush=True)
+stop.set()
+'''
+
+
+class Program:
+    """The program above, which does what it is told."""
+
+    def __init__(self, script):
+        self.process = subprocess.Popen(
+            [sys.executable, str(script)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            universal_newlines=True,
+        )
+        self.heard()
+
+    def heard(self):
+        return self.process.stdout.readline()
+
+    def tell(self, command):
+        self.process.stdin.write(command + "\n")
+        self.process.stdin.flush()
+
+    def ask(self, command):
+        self.tell(command)
+        return self.heard()
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(__import__("pathlib").Path(__file__).parent))
+    script = tmp_path / "program.py"
+    script.write_text(PROGRAM)
+    program = Program(script)
+    yield program
+    program.process.communicate()
+
+
+def sampling(program, seconds, path, *options):
+    line = [sys.executable, "-m", "gilprof", "attach", str(program.process.pid), "--sample"]
+    return subprocess.Popen([*line, "-d", str(seconds), "-o", str(path), *options])
+
+
+def sampled(program, seconds, path, *options):
+    assert sampling(program, seconds, path, *options).wait(timeout=120) == 0
+    return gilprof.load(str(path))
+
+
+@pytest.fixture
+def both(program, tmp_path):
+    """The sampled profile, and the exact one of the same program."""
+    program.ask("record")
+    looked = sampled(program, 10, tmp_path / "sampled.json")
+    program.ask(f"save {tmp_path / 'exact.json'}")
+    return looked, gilprof.load(str(tmp_path / "exact.json"))
+
+
+def by_name(rows):
+    return {row.key: row.total_ns for row in rows}
+
+
+def test_held_and_waiting_are_those_of_the_exact_recording(both):
+    """In ten seconds there are some 5 000 samples. Were each of them independent, and the
+    thread in either of two states for half of the time, the standard error would be 0.7
+    points; states last longer than the time between two samples here, so it is less: two
+    points are more than three of them."""
+    looked, exact = both
+    begin, end = looked.start_ns, looked.start_ns + looked.wall_ns
+    for state in ("holding", "waiting", "detached"):
+        truth = by_name(exact.query().between(begin, end).state(state).by("thread").run())
+        seen = {thread.name: getattr(thread, f"{state}_ns") for thread in looked.threads}
+        for name in ("crunch", "polish", "fetch"):
+            off = (seen[name] - truth.get(name, 0)) / looked.wall_ns
+            assert abs(off) <= 0.02, (state, name, off)
+
+
+def test_it_says_that_it_is_sampled_and_the_sums_balance(both):
+    looked, exact = both
+    assert (looked.mode, exact.mode) == ("sampled", "exact")
+    for thread in looked.threads:
+        assert thread.holding_ns + thread.waiting_ns + thread.detached_ns == thread.lifetime_ns
+    assert looked.python == exact.python
+    assert looked.switch_interval_ns == exact.switch_interval_ns
+
+
+def test_who_is_blamed_and_at_which_line_are_those_of_the_exact_recording(both):
+    looked, exact = both
+
+    def worst(profile):
+        site = profile.sites("blame")[0]
+        return site.stack[0].function, site.stack[0].line
+
+    def shares(profile):
+        pairs = {(row.waiter.name, row.holder.name): row.waiting_ns for row in profile.blame}
+        return {pair: ns / sum(pairs.values()) for pair, ns in pairs.items()}
+
+    assert worst(looked) == worst(exact)
+    truth = shares(exact)
+    for pair, share in shares(looked).items():
+        assert abs(share - truth.get(pair, 0)) <= 0.04, (pair, share, truth.get(pair))
+
+
+def test_nothing_is_written_to_the_process(program, tmp_path):
+    line = [sys.executable, "-m", "gilprof", "ps", "--format", "json"]
+
+    def probe():
+        rows = json.loads(subprocess.check_output(line))["processes"]
+        return next(row["probe"] for row in rows if row["pid"] == program.process.pid)
+
+    before = probe()
+    sampled(program, 1, tmp_path / "sampled.json")
+    assert (before, probe()) == ("loaded", "loaded")
+
+
+def test_the_process_never_stands_still_for_it(program, tmp_path):
+    """A thread that only computes is on a CPU or waits for one. What is left of the time it
+    was stopped; if each of some 3 000 looks stopped it for 20 µs, that were 2 % of it."""
+    running = sampling(program, 5, tmp_path / "sampled.json", "--interval", "1ms")
+    parts = [eval(program.ask("spin 1")) for _ in range(3)]
+    assert running.poll() is None
+    stopped, wall = map(sum, zip(*parts))
+    assert stopped / wall <= 0.01
+    assert running.wait(timeout=120) == 0
+
+
+def test_a_process_that_ends_is_reported_up_to_there(program, tmp_path):
+    running = sampling(program, 100, tmp_path / "sampled.json")
+    program.ask("spin 2")
+    program.process.communicate()
+    assert running.wait(timeout=120) == 0
+    assert gilprof.load(str(tmp_path / "sampled.json")).wall_ns < 100e9
