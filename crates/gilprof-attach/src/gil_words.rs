@@ -38,6 +38,10 @@ pub struct GilNow {
     pub switches: u64,
     /// How many threads wait for it; `None` where that is not known.
     pub waiting: Option<u32>,
+    /// The thread, by the number that the process sees it by, that has the GIL's mutex: it is
+    /// on its way to take the GIL, to wait for it or to let go of it. `None` where nobody has or
+    /// that is not known.
+    pub owner: Option<u32>,
     /// How many wait after their release until another has taken it; the same.
     pub switching: Option<u32>,
 }
@@ -89,6 +93,12 @@ impl GilWords {
         self.is_inside(futex, COND)
     }
 
+    /// Whether it is one that a thread blocks on for the GIL's mutex.
+    pub fn is_locked_at(&self, futex: u64) -> bool {
+        let offset = futex.wrapping_sub(self.begin.wrapping_add(MUTEX as u64));
+        offset < MUTEX_BYTES as u64
+    }
+
     /// Whether it is one that a thread blocks on until another has taken the GIL.
     pub fn is_switched_at(&self, futex: u64) -> bool {
         self.is_inside(futex, SWITCH_COND)
@@ -104,12 +114,18 @@ impl GilWords {
         self.memory.read(self.begin, &mut bytes).then_some(bytes)
     }
 
+    fn owner(&self, bytes: &[u8; BYTES]) -> Option<u32> {
+        let owner = half(bytes, MUTEX + OWNER);
+        (self.counts && owner != 0).then_some(owner)
+    }
+
     fn say(&self, bytes: &[u8; BYTES]) -> GilNow {
         GilNow {
             is_held: half(bytes, LOCKED) == 1,
             last_holder: word(bytes, LAST_HOLDER),
             switches: word(bytes, SWITCHES),
             waiting: self.counts.then(|| waiting(bytes, MUTEX)),
+            owner: self.owner(bytes),
             switching: self.counts.then(|| waiting(bytes, SWITCH_MUTEX)),
         }
     }
@@ -173,7 +189,8 @@ mod tests {
     #[test]
     fn who_has_the_mutex_does_not_wait() {
         let words = words(&[(MUTEX + OWNER, 2 << 32 | 77)]);
-        assert_eq!(of(&words).read().unwrap().unwrap().waiting, Some(1));
+        let now = of(&words).read().unwrap().unwrap();
+        assert_eq!((now.waiting, now.owner), (Some(1), Some(77)));
     }
 
     #[test]
@@ -186,7 +203,8 @@ mod tests {
     fn a_futex_belongs_to_the_condition_it_lies_in() {
         let words = GilWords::of(1, 0x1000, true);
         assert!(words.is_waited_for(0x1000 + 44) && !words.is_waited_for(0x1000 - 4));
-        assert!(!words.is_waited_for(0x1000 + (MUTEX - COND) as u64));
+        let mutex = 0x1000 + (MUTEX - COND) as u64;
+        assert!(!words.is_waited_for(mutex) && words.is_locked_at(mutex));
         assert!(words.is_switched_at(0x1000 + (SWITCH_COND - COND) as u64 + 40));
     }
 }

@@ -143,6 +143,7 @@ impl Looker {
             match member.doing() {
                 Some(doing) => found.push(Found {
                     id: member.id,
+                    own_id: member.own_id,
                     gil: member.gil,
                     before: member.state,
                     was_switching: member.is_switching,

@@ -8,6 +8,8 @@ use gilprof_native::{Call, Doing};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Found {
     pub(super) id: u64,
+    /// The kernel's number of it, as the process itself sees it.
+    pub(super) own_id: u32,
     pub(super) gil: u32,
     pub(super) before: State,
     pub(super) was_switching: bool,
@@ -32,19 +34,22 @@ pub(super) struct Holder {
 /// A thread waits that is blocked inside the GIL's condition. One that was woken is not
 /// blocked; as long as it has not run since, it waits. For others, which are on their way, the
 /// GIL's mutex tells that there are such: it counts those in the wait. They are taken to be
-/// such as waited before, else any that are ready to run.
+/// such as waited before, else any that are ready to run. Who has the mutex is not in the count:
+/// where it waited before it does so still.
 pub(super) fn place(found: &[Found], gils: &[(GilWords, Holder)]) -> (Vec<ThreadSight>, u64) {
     let mut sights: Vec<ThreadSight> = found.iter().map(|one| sight(one, gils)).collect();
     let mut unplaced = 0;
-    for (index, (_, holder)) in (0..).zip(gils) {
+    for (index, (words, holder)) in (0..).zip(gils) {
         for (count, is_switching) in [(holder.now.waiting, false), (holder.now.switching, true)] {
-            let placed = sights.iter().filter(|one| {
-                one.gil == index && one.state == State::Waiting && one.is_switching == is_switching
+            let placed = found.iter().zip(&sights).filter(|(found, one)| {
+                let waits = one.gil == index && one.state == State::Waiting;
+                let is_counted = holder.now.owner != Some(found.own_id);
+                waits && is_counted && one.is_switching == is_switching
             });
             let missing = count
                 .map_or(0, |count| count as usize)
                 .saturating_sub(placed.count());
-            unplaced += fill(found, &mut sights, index, is_switching, missing);
+            unplaced += fill(found, &mut sights, words, index, is_switching, missing);
         }
     }
     (sights, unplaced)
@@ -71,6 +76,12 @@ fn sight(one: &Found, gils: &[(GilWords, Holder)]) -> ThreadSight {
         (sight.state, sight.is_switching) = (one.before, one.was_switching);
         return sight;
     }
+    let mut owners = gils.iter().filter_map(|(_, holder)| holder.now.owner);
+    if one.before == State::Waiting && owners.any(|owner| owner == one.own_id) {
+        // It has woken and is about to take the GIL or to wait on.
+        sight.state = State::Waiting;
+        return sight;
+    }
     let Some(futex) = futex(one.doing) else {
         return sight;
     };
@@ -90,10 +101,11 @@ fn futex(doing: Doing) -> Option<u64> {
     }
 }
 
-/// Has so many more of those that run wait for the GIL; says how many there were too few.
+/// Has so many more of those that run, or come for the mutex, wait for the GIL; says how many there were too few.
 fn fill(
     found: &[Found],
     sights: &mut [ThreadSight],
+    words: &GilWords,
     gil: u32,
     is_switching: bool,
     missing: usize,
@@ -103,7 +115,9 @@ fn fill(
         let ready = found.iter().zip(sights.iter_mut());
         let ready = ready.filter(|(one, sight)| {
             let fits = (one.before == State::Waiting) == waited_before;
-            fits && sight.gil == gil && sight.state == State::Detached && sight.is_ready
+            let at_mutex = || futex(one.doing).is_some_and(|futex| words.is_locked_at(futex));
+            let may = sight.is_ready || at_mutex();
+            fits && may && sight.gil == gil && sight.state == State::Detached
         });
         for (_, sight) in ready.take(left) {
             sight.state = State::Waiting;
@@ -126,6 +140,7 @@ mod tests {
             last_holder: 0,
             switches: 0,
             waiting,
+            owner: None,
             switching: waiting.map(|_| 0),
         };
         let goes_on = true;
@@ -135,6 +150,7 @@ mod tests {
     fn found(id: u64, before: State) -> Found {
         Found {
             id,
+            own_id: id as u32,
             gil: 0,
             before,
             was_switching: false,
@@ -172,6 +188,15 @@ mod tests {
         let (sights, unplaced) = place(&all, &[gil(Some(1), Some(1))]);
         let expected = [State::Holding, State::Detached, State::Waiting];
         assert_eq!((states(&sights), unplaced), (expected.into(), 0));
+    }
+
+    #[test]
+    fn who_waited_and_has_the_mutex_waits_beside_those_that_are_counted() {
+        let (words, mut holder) = gil(None, Some(1));
+        holder.now.owner = Some(1);
+        let all = [found(1, State::Waiting), found(2, State::Detached)];
+        let (sights, unplaced) = place(&all, &[(words, holder)]);
+        assert_eq!((states(&sights), unplaced), ([State::Waiting; 2].into(), 0));
     }
 
     #[test]

@@ -24,8 +24,9 @@ const FILES: usize = 256;
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) id: u64,
-    /// The kernel's number of it, as seen from here.
+    /// The kernel's number of it, as seen from here and by the process itself.
     native_id: u32,
+    pub(super) own_id: u32,
     name: String,
     pub(super) gil: u32,
     /// `None` for one that there was no room to look at.
@@ -150,7 +151,7 @@ impl Roll {
         let numbers = native_ids(self.pid);
         self.states.clear();
         for (state, own_id) in states {
-            let native_id = own_id.and_then(|own| numbers.get(&own).copied());
+            let native_id = own_id.and_then(|own| Some((own, *numbers.get(&own)?)));
             if let Some(native_id) = native_id {
                 let gil = gil_of(state.interpreter_id);
                 let id = self.member(native_id, gil);
@@ -161,8 +162,8 @@ impl Roll {
         self.strike_off(|member| !living.contains(&member.native_id));
     }
 
-    /// The id of the thread of this number, which is put on the roll if it is not there.
-    fn member(&mut self, native_id: u32, gil: u32) -> u64 {
+    /// The id of the thread of these numbers, which is put on the roll if it is not there.
+    fn member(&mut self, (own_id, native_id): (u32, u32), gil: u32) -> u64 {
         let known = self.present.iter().find(|one| one.native_id == native_id);
         if let Some(known) = known {
             return known.id;
@@ -177,6 +178,7 @@ impl Roll {
         self.present.push(Member {
             id,
             native_id,
+            own_id,
             name: kernel_name(self.pid, native_id),
             gil,
             turns: file.as_ref().and_then(|_| Turns::of(self.pid, native_id)),
