@@ -151,7 +151,7 @@ fn half(bytes: &[u8; BYTES], offset: usize) -> u32 {
 mod tests {
     use super::*;
 
-    const SIZE: usize = BYTES.next_multiple_of(8) / 8;
+    const SIZE: usize = BYTES.div_ceil(8);
 
     fn words(set: &[(usize, u64)]) -> Vec<u64> {
         let mut words = vec![0; SIZE];
