@@ -2,6 +2,7 @@
 
 mod crew;
 mod sight;
+mod slices;
 mod spread;
 mod stacks;
 
@@ -10,7 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use crate::blame::Blame;
 use crate::blocked::Blocked;
 use crate::gil::Gil;
-use crate::history::{FIRST_SLICE_NS, History, SLICES_MAX, Slice, SliceBlame};
+use crate::history::History;
 use crate::on_cpu::CpuReading;
 use crate::samples::Samples;
 use crate::site::{Site, SiteKind};
@@ -19,11 +20,9 @@ use crate::thread::Thread;
 
 use crew::Member;
 pub use sight::{GilSight, Sight, ThreadSight};
+use slices::Slices;
 use spread::Spread;
 use stacks::Stacks;
-
-/// A slice of the history has so many rows at most before slices are merged.
-const ROWS_MAX: usize = 64 * 1024;
 
 /// A pure fold of [`Sight`]s into the sums of a profile. The time between two of them is
 /// halved: each has what is next to it. So the states of a thread add up to the time that
@@ -40,7 +39,7 @@ pub struct Survey {
     stacks: Stacks,
     /// By thread, state and call.
     calls: HashMap<(u64, State, u32), (u64, u64)>,
-    history: History,
+    slices: Slices,
     held: Spread,
     waiting: Spread,
 }
@@ -101,7 +100,7 @@ impl Survey {
                 .or_default()
                 .0 += ns;
         }
-        self.note(sight, from_ns, until_ns);
+        self.slices.note(sight, from_ns, until_ns);
     }
 
     fn spend_gil(&mut self, sight: &Sight, seen: &GilSight, ns: u64) {
@@ -148,39 +147,6 @@ impl Survey {
         }
     }
 
-    /// Writes what was spent into the history.
-    fn note(&mut self, sight: &Sight, from_ns: u64, until_ns: u64) {
-        let mut from_ns = from_ns;
-        while from_ns < until_ns {
-            self.make_room(from_ns);
-            let at = (from_ns - self.history.start_ns) / self.history.width_ns;
-            let end_ns = self.history.start_ns + (at + 1) * self.history.width_ns;
-            let ns = end_ns.min(until_ns) - from_ns;
-            if let Some(slice) = self.history.slices.get_mut(at as usize) {
-                note(slice, sight, ns);
-            }
-            from_ns += ns;
-        }
-    }
-
-    fn make_room(&mut self, at_ns: u64) {
-        let history = &mut self.history;
-        if history.width_ns == 0 {
-            history.width_ns = FIRST_SLICE_NS;
-            history.start_ns = at_ns - at_ns % FIRST_SLICE_NS;
-        }
-        while at_ns >= history.end_ns() {
-            history.slices.push(Slice::default());
-            let rows: usize = match history.slices.len().is_multiple_of(16) {
-                true => history.slices.iter().map(Slice::rows).sum(),
-                false => 0,
-            };
-            if history.slices.len() > SLICES_MAX || rows > ROWS_MAX {
-                history.coarsen();
-            }
-        }
-    }
-
     /// Puts the rows of ended threads into those of groups.
     pub fn fold(&mut self, groups: &HashMap<u64, u64>) {
         let group = |id: u64| groups.get(&id).copied().unwrap_or(id);
@@ -200,7 +166,7 @@ impl Survey {
             *sum = (sum.0 + ns, sum.1 + samples);
         }
         self.stacks.fold(group);
-        self.history.rename(group);
+        self.slices.rename(group);
     }
 
     /// Each thread's sums. `cpu` tells what was counted of a thread since it was first
@@ -271,9 +237,7 @@ impl Survey {
 
     /// What happened when.
     pub fn history(&self) -> History {
-        let mut history = self.history.clone();
-        history.slices.iter_mut().for_each(Slice::normalize);
-        history
+        self.slices.history()
     }
 
     /// How many sights there were, and how far off the sums may be.
@@ -283,34 +247,6 @@ impl Survey {
             holding_error_ns: self.held.error_ns(),
             waiting_error_ns: self.waiting.error_ns(),
             ..Samples::default()
-        }
-    }
-}
-
-fn note(slice: &mut Slice, sight: &Sight, ns: u64) {
-    for thread in &sight.threads {
-        let row = slice.thread_mut(thread.id);
-        match thread.state {
-            State::Holding => row.holding_ns += ns,
-            State::Waiting => row.waiting_ns += ns,
-            _ => row.detached_ns += ns,
-        }
-        if sight.is_handoff(thread) {
-            row.handoff_ns += ns;
-        }
-        let Some(holder) = sight.blamed(thread) else {
-            continue;
-        };
-        let key = (thread.id, holder, thread.gil);
-        let mut rows = slice.blame.iter_mut();
-        match rows.find(|row| (row.waiter, row.holder, row.gil) == key) {
-            Some(row) => row.waiting_ns += ns,
-            None => slice.blame.push(SliceBlame {
-                waiter: thread.id,
-                holder,
-                gil: thread.gil,
-                waiting_ns: ns,
-            }),
         }
     }
 }

@@ -9,6 +9,9 @@ const ALLOWED: (Duration, Duration) = (Duration::from_micros(100), Duration::fro
 /// Unless an interval was asked for, samples may cost one part in so many of a CPU.
 const AFFORDED: u32 = 20;
 
+/// What going to sleep and waking up costs beside the look itself.
+const WAY: Duration = Duration::from_micros(10);
+
 /// Spaces samples at random: what recurs in the program, as the switch interval, is not met
 /// in step.
 #[derive(Clone, Debug)]
@@ -19,9 +22,6 @@ pub(super) struct Interval {
     cost: Duration,
     seed: u64,
 }
-
-/// What going to sleep and waking up costs beside the look itself.
-const WAY: Duration = Duration::from_micros(10);
 
 impl Interval {
     /// # Errors
