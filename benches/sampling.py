@@ -6,7 +6,6 @@ Programs record themselves exactly while they are sampled from outside; the same
 both recordings is compared. How long one spinning thread was kept from going on, with
 nobody looking and while it is sampled, is told by its own clock.
 """
-import collections
 import subprocess
 import sys
 import tempfile
@@ -71,7 +70,8 @@ def started(*arguments):
 
 def sampling(process, seconds, path):
     command = [sys.executable, "-m", "gilprof", "attach", str(process.pid), "--sample"]
-    return subprocess.Popen([*command, "-d", str(seconds), "-o", str(path)])
+    quiet = subprocess.DEVNULL
+    return subprocess.Popen([*command, "-d", str(seconds), "-o", str(path)], stderr=quiet)
 
 
 def both(name, seconds, folder):
@@ -83,33 +83,42 @@ def both(name, seconds, folder):
 
 
 def compare(name, looked, exact):
-    """The farthest that a thread's part of the time in a state is off, and the GIL's."""
-    wall = looked.wall_ns
-    window = exact.query().between(looked.start_ns, looked.start_ns + wall)
-    farthest, totals = collections.Counter(), {}
-    for state in STATES:
-        truth = {row.key: row.total_ns for row in window.state(state).by("thread").run()}
-        seen = {one.name: getattr(one, f"{state}_ns") for one in looked.threads}
-        for thread in seen:
-            if "-" in thread:
-                off = abs(seen[thread] - truth.get(thread, 0)) / wall * 100
-                farthest[state] = max(farthest[state], off)
-        totals[state] = (sum(seen.values()), sum(truth.values()))
-    held, truth = totals["holding"]
-    waited, truly = totals["waiting"]
-    lives = sum(one.lifetime_ns for one in looked.threads)
+    """Parts of the threads' lives in each state, of the same time of both recordings."""
+    # Slices of the history are longer at the ends than the recording.
+    begin = looked.start_ns - exact.start_ns
+    window = exact.query().between(begin, begin + looked.wall_ns)
+    truth = {state: totals(window.state(state)) for state in STATES}
+    farthest = dict.fromkeys(STATES, 0)
+    for thread in looked.threads:
+        for state in STATES:
+            share = getattr(thread, f"{state}_ns") / thread.lifetime_ns
+            off = share - truth[state].get(thread.name, 0) / lived(truth, thread.name)
+            farthest[state] = max(farthest[state], abs(off) * 100)
+    wall, lives = looked.wall_ns, sum(one.lifetime_ns for one in looked.threads)
+    length = lived(truth, "MainThread")
+    held, waited = (sum(truth[state].values()) for state in ("holding", "waiting"))
+    all_lives = sum(lived(truth, thread.name) for thread in looked.threads)
     samples = looked.samples
     print(
         f"{name}\n"
-        f"  {samples['count']:6} samples, {looked.overhead_ns / wall * 100:.1f} % of a CPU\n"
-        f"  held {held / wall * 100:6.2f} %, exact {truth / wall * 100:6.2f}, "
-        f"said ± {200 * samples['holding_error_ns'] / wall:.2f}\n"
-        f"  wait {waited / lives * 100:6.2f} %, exact {truly / lives * 100:6.2f}, "
-        f"said ± {200 * samples['waiting_error_ns'] / lives:.2f}\n"
+        f"  {samples.count:6} samples, {samples.late} late, "
+        f"{looked.overhead_ns / wall * 100:.1f} % of a CPU\n"
+        f"  held {looked.holding_ns / wall * 100:6.2f} %, exact {held / length * 100:6.2f}, "
+        f"said ± {200 * samples.holding_error_ns / wall:.2f}\n"
+        f"  wait {looked.waiting_ns / lives * 100:6.2f} %, exact {waited / all_lives * 100:6.2f}, "
+        f"said ± {200 * samples.waiting_error_ns / lives:.2f}\n"
         f"  farthest thread: holding {farthest['holding']:.2f}, waiting {farthest['waiting']:.2f}, "
         f"detached {farthest['detached']:.2f} points",
         flush=True,
     )
+
+
+def totals(query):
+    return {row.key: row.total_ns for row in query.by("thread").rows()}
+
+
+def lived(truth, name):
+    return sum(rows.get(name, 0) for rows in truth.values())
 
 
 def spin():

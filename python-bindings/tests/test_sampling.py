@@ -1,12 +1,17 @@
 """`gilprof attach --sample` on this Python, against what that records of itself exactly."""
 
+import collections
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import gilprof
+
+STATES = ("holding", "waiting", "detached")
 
 # Two threads that compute and one that comes back from a sleep. It records itself, and
 # tells what of its life it could not run although it wanted to do nothing else.
@@ -75,11 +80,13 @@ class Program:
     """The program above, which does what it is told."""
 
     def __init__(self, script):
+        paths = [str(Path(__file__).parent), os.environ.get("PYTHONPATH")]
         self.process = subprocess.Popen(
             [sys.executable, str(script)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             universal_newlines=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
         )
         self.heard()
 
@@ -95,11 +102,15 @@ class Program:
         return self.heard()
 
 
-@pytest.fixture
-def program(tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(__import__("pathlib").Path(__file__).parent))
-    script = tmp_path / "program.py"
+@pytest.fixture(scope="module")
+def script(tmp_path_factory):
+    script = tmp_path_factory.mktemp("sampling") / "program.py"
     script.write_text(PROGRAM)
+    return script
+
+
+@pytest.fixture
+def program(script):
     program = Program(script)
     yield program
     program.process.communicate()
@@ -115,13 +126,15 @@ def sampled(program, seconds, path, *options):
     return gilprof.load(str(path))
 
 
-@pytest.fixture
-def both(program, tmp_path):
+@pytest.fixture(scope="module")
+def both(script):
     """The sampled profile, and the exact one of the same program."""
+    program = Program(script)
     program.ask("record")
-    looked = sampled(program, 10, tmp_path / "sampled.json")
-    program.ask(f"save {tmp_path / 'exact.json'}")
-    return looked, gilprof.load(str(tmp_path / "exact.json"))
+    looked = sampled(program, 20, script.with_name("sampled.json"))
+    program.ask(f"save {script.with_name('exact.json')}")
+    program.process.communicate()
+    return looked, gilprof.load(str(script.with_name("exact.json")))
 
 
 def by_name(rows):
@@ -129,18 +142,23 @@ def by_name(rows):
 
 
 def test_held_and_waiting_are_those_of_the_exact_recording(both):
-    """In ten seconds there are some 5 000 samples. Were each of them independent, and the
+    """In twenty seconds there are 5 000 samples or more. Were each of them independent, and the
     thread in either of two states for half of the time, the standard error would be 0.7
     points; states last longer than the time between two samples here, so it is less: two
-    points are more than three of them."""
+    points are more than three of them. Looks that came late for want of a CPU are not at
+    random: each of those may be wrong."""
     looked, exact = both
-    begin, end = looked.start_ns, looked.start_ns + looked.wall_ns
-    for state in ("holding", "waiting", "detached"):
-        truth = by_name(exact.query().between(begin, end).state(state).by("thread").run())
-        seen = {thread.name: getattr(thread, f"{state}_ns") for thread in looked.threads}
-        for name in ("crunch", "polish", "fetch"):
-            off = (seen[name] - truth.get(name, 0)) / looked.wall_ns
-            assert abs(off) <= 0.02, (state, name, off)
+    # Slices of the history are longer at the ends than the recording.
+    begin = looked.start_ns - exact.start_ns
+    window = exact.query().between(begin, begin + looked.wall_ns)
+    truth = {state: by_name(window.state(state).by("thread").rows()) for state in STATES}
+    late = looked.samples.late / looked.samples.count
+    for thread in looked.threads:
+        lifetime = sum(rows.get(thread.name, 0) for rows in truth.values())
+        for state in STATES:
+            share = getattr(thread, f"{state}_ns") / thread.lifetime_ns
+            off = share - truth[state].get(thread.name, 0) / lifetime
+            assert abs(off) <= 0.02 + late, (state, thread.name, off, late)
 
 
 def test_it_says_that_it_is_sampled_and_the_sums_balance(both):
@@ -155,15 +173,20 @@ def test_it_says_that_it_is_sampled_and_the_sums_balance(both):
 def test_who_is_blamed_and_at_which_line_are_those_of_the_exact_recording(both):
     looked, exact = both
 
-    def worst(profile):
-        site = profile.sites("blame")[0]
-        return site.stack[0].function, site.stack[0].line
+    def worst(profile, thread):
+        """The line of a thread at which its holds cost the others most."""
+        lines = collections.Counter()
+        for site in profile.sites("blame"):
+            if site.thread.name == thread:
+                lines[site.stack[0].function, site.stack[0].line] += site.weight_ns
+        return lines.most_common(1)[0][0]
 
     def shares(profile):
         pairs = {(row.waiter.name, row.holder.name): row.waiting_ns for row in profile.blame}
         return {pair: ns / sum(pairs.values()) for pair, ns in pairs.items()}
 
-    assert worst(looked) == worst(exact)
+    for thread in ("crunch", "polish"):
+        assert worst(looked, thread) == worst(exact, thread)
     truth = shares(exact)
     for pair, share in shares(looked).items():
         assert abs(share - truth.get(pair, 0)) <= 0.04, (pair, share, truth.get(pair))
