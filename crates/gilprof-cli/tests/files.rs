@@ -82,7 +82,7 @@ fn a_newer_profile_is_told_from_a_broken_one() {
     std::fs::write(&file, json.replace("\"format\":2", "\"format\":99")).unwrap();
     let said = stderr(&report(file.to_str().unwrap(), "text"));
     assert!(
-        said.contains("profile has format 99, newest understood is 2"),
+        said.contains("profile has format 99, newest understood is 3"),
         "{said}"
     );
 }

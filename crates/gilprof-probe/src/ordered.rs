@@ -98,7 +98,9 @@ fn give_up_codes() {
     }
     // SAFETY: it stays as it is until the next order, which waits for this one.
     let place = unsafe { &*PLACE.0.get() };
-    if let Some(region) = place.as_deref() {
+    if let Some(region) = place.as_deref()
+        && region.lets_go_of_codes()
+    {
         region.stacks().codes().for_each(frames::let_go);
     }
     ORDER.advance(Progress::Idle);

@@ -96,6 +96,8 @@ pub struct Header {
     /// Of a recording that is ordered from outside: 0 until a hook takes it up or it is
     /// called off.
     pub(crate) taken_up: AtomicU32,
+    /// Whether the references to code objects were given up, or are about to be.
+    pub(crate) codes_let_go: AtomicU32,
 
     pub(crate) next_id: AtomicU32,
     pub(crate) adopted_left: AtomicU32,

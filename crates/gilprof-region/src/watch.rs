@@ -40,6 +40,14 @@ impl Region {
         word.compare_exchange(0, decision, SeqCst, SeqCst).is_ok()
     }
 
+    /// True for the first who asks: the code objects that stacks have kept alive are given up
+    /// once, and not again by the next one who attaches.
+    // Must not allocate.
+    pub fn lets_go_of_codes(&self) -> bool {
+        let word = &self.header().codes_let_go;
+        word.compare_exchange(0, 1, SeqCst, SeqCst).is_ok()
+    }
+
     /// Whether a hook is booking an event of some GIL at this moment.
     pub fn is_entered(&self) -> bool {
         let cells = (0..self.gils()).filter_map(|gil| self.gil(gil));
@@ -51,6 +59,13 @@ impl Region {
 mod tests {
     use super::*;
     use crate::region::Sizes;
+
+    #[test]
+    fn code_objects_are_given_up_once() {
+        let region = Region::private(Sizes::default()).unwrap();
+        assert!(region.lets_go_of_codes());
+        assert!(!region.lets_go_of_codes());
+    }
 
     #[test]
     fn only_a_reader_that_was_there_can_be_gone() {

@@ -238,6 +238,8 @@ impl Reading {
             self.name();
             self.ask();
         }
+        // Code objects are read while they are kept alive.
+        self.collector.drain(&self.region);
         let detached = self.attached.take().map(Attached::detach);
         if !has_ended {
             detached.transpose()?;

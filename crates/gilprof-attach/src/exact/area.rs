@@ -28,7 +28,7 @@ use crate::exact::remote::Remote;
 pub(crate) const PAGE: u64 = 4096;
 
 /// The first words of the area: this, the build, and the bytes of the whole.
-const MAGIC: u64 = u64::from_le_bytes(*b"gilprof\x02");
+const MAGIC: u64 = u64::from_le_bytes(*b"gilprof\x03");
 const HEAD_WORDS: usize = 3;
 
 const ERRANDS_AT: u64 = PAGE;
@@ -49,8 +49,6 @@ const ROOM: std::ops::Range<u64> = 0x1000_0000_0000..0x5000_0000_0000;
 pub(crate) enum Note {
     /// How many errands were begun.
     Begun = 0,
-    /// The last one that was done.
-    Done = 1,
     /// Where the region is, and its bytes; 0 where there was none yet.
     Region = 2,
     RegionBytes = 3,
@@ -63,7 +61,14 @@ pub(crate) enum Note {
     Slots = 32,
     /// A name for a file.
     Name = 128,
+    /// The thread that each place for errands was used for last; 0 where none was.
+    Owners = 144,
+    /// The latest errands that were done, each by its number.
+    Done = 160,
 }
+
+/// How many of the latest errands have a note that they were done.
+const DONE: u64 = 16;
 
 /// How many results there are at most.
 pub(crate) const RESULTS: usize = 16;
@@ -212,15 +217,39 @@ impl Area {
     pub(crate) fn run(&mut self, remote: &Remote, errand: Errand) -> Result<(), Error> {
         let number = self.note(remote, Note::Begun, 0)? + 1;
         self.leave(remote, Note::Begun, 0, number)?;
-        let errand = errand.store(self.place(Note::Done, 0), number);
+        let done = self.place(Note::Done, (number % DONE) as usize);
+        let errand = errand.store(done, number);
         debug_assert!(errand.size() as u64 <= ERRAND_BYTES);
-        let place = self.base + ERRANDS_AT + number % ERRANDS * ERRAND_BYTES;
-        self.paused.push(ptrace::send(remote, place, &errand)?);
-        let done = self.place(Note::Done, 0);
+        let place = |tid, rip| self.place_for(remote, tid, rip);
+        let paused = ptrace::send(remote, place, &errand)?;
+        self.paused.push(paused);
         await_that(remote.pid(), || {
-            remote.word(done).is_none_or(|done| done >= number)
+            remote.word(done).is_none_or(|done| done == number)
         })
     }
+
+    /// A place for an errand of a thread that stands still at `rip`, which is noted to be
+    /// its own; `None` where it is not home from an errand yet, or where all places are
+    /// those of other threads, which may be on their errands still, however long ago they
+    /// were sent.
+    fn place_for(&self, remote: &Remote, tid: i32, rip: u64) -> Result<Option<u64>, Error> {
+        let first = self.base + ERRANDS_AT;
+        if (first..first + ERRANDS * ERRAND_BYTES).contains(&rip) {
+            return Ok(None);
+        }
+        for index in 0..ERRANDS {
+            let owner = self.note(remote, Note::Owners, index as usize)?;
+            if owner == 0 || owner == tid as u64 || !lives(remote.pid(), owner) {
+                self.leave(remote, Note::Owners, index as usize, tid as u64)?;
+                return Ok(Some(first + index * ERRAND_BYTES));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn lives(pid: u32, tid: u64) -> bool {
+    std::path::Path::new(&format!("/proc/{pid}/task/{tid}")).exists()
 }
 
 /// The place of a part among the words of [`Exports`].
@@ -297,10 +326,10 @@ fn map(remote: &Remote, base: u64, code: u64, bytes: u64) -> Result<Duration, Er
     let size = errand.size() as u64;
     let cave = cave::find(remote, size).ok_or_else(|| {
         Error::refused(format!(
-            "process {pid} has no {size} free bytes behind its code"
+            "process {pid} has no {size} free bytes left behind its code"
         ))
     })?;
-    let paused = ptrace::send(remote, cave, &errand)?;
+    let paused = ptrace::send(remote, |_, _| Ok(Some(cave)), &errand)?;
     let there = |address| remote.word(address).is_some();
     let mapped = await_that(pid, || there(base) && there(base + code));
     mapped.map_err(|_| no_pages(pid))?;

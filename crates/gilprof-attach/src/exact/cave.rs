@@ -10,9 +10,9 @@ use object::pod;
 
 use crate::exact::remote::Remote;
 
-/// The address of `size` unused bytes that can be executed. Those that are all zero come
-/// first: in others there may have been an errand before, of one who was killed, and a
-/// thread that is not home yet.
+/// The address of `size` unused bytes that can be executed. They are all zero: in others
+/// there may have been an errand before, of one who was killed, and a thread that is not
+/// home yet.
 pub(crate) fn find(remote: &Remote, size: u64) -> Option<u64> {
     let all = Mapping::all(remote.pid()).unwrap_or_default();
     let is_code = |mapping: &&Mapping| mapping.executable && !mapping.writable;
@@ -23,9 +23,7 @@ pub(crate) fn find(remote: &Remote, size: u64) -> Option<u64> {
         let cave = end.next_multiple_of(16);
         (cave + size <= code.range.end).then_some(cave)
     });
-    let caves: Vec<_> = caves.collect();
-    let untouched = caves.iter().find(|&&cave| is_zero(remote, cave, size));
-    untouched.or(caves.first()).copied()
+    caves.into_iter().find(|&cave| is_zero(remote, cave, size))
 }
 
 fn is_zero(remote: &Remote, address: u64, size: u64) -> bool {

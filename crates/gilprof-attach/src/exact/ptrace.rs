@@ -43,14 +43,23 @@ enum Attempt {
     Gone,
 }
 
-/// Sends a thread on an errand whose machine code is put at `place`: memory of the
-/// process that can be executed and that nobody uses. `place` must not be used again
-/// before the thread is home. Says for how long the thread stood still.
+/// Where the machine code of an errand goes, for a thread with this id that stands still at
+/// this instruction: memory of the process that can be executed and in which no thread is
+/// or has yet to come home to. `None` where there is none for this thread.
+pub(crate) trait PlaceFor: Fn(i32, u64) -> Result<Option<u64>, Error> + Sync {}
+
+impl<T: Fn(i32, u64) -> Result<Option<u64>, Error> + Sync> PlaceFor for T {}
+
+/// Sends a thread on an errand. Says for how long the thread stood still.
 ///
 /// # Errors
 /// [`Error::Refused`] where the process may not be traced or none of its threads could be
 /// stopped; with what they are doing.
-pub(crate) fn send(remote: &Remote, place: u64, errand: &Errand) -> Result<Duration, Error> {
+pub(crate) fn send(
+    remote: &Remote,
+    place: impl PlaceFor,
+    errand: &Errand,
+) -> Result<Duration, Error> {
     let pid = remote.pid();
     let began = Instant::now();
     loop {
@@ -60,7 +69,7 @@ pub(crate) fn send(remote: &Remote, place: u64, errand: &Errand) -> Result<Durat
         }
         let mut reason = "none can be stopped";
         for thread in threads.iter().filter(|thread| thread.is_hopeful()) {
-            match attempt_alone(remote, thread.tid, place, errand)? {
+            match attempt_alone(remote, thread.tid, &place, errand)? {
                 Attempt::Sent(paused) => return Ok(paused),
                 Attempt::Busy(why) => reason = why,
                 Attempt::Gone => (),
@@ -87,7 +96,12 @@ fn nobody(pid: u32, threads: &[Candidate], reason: &str) -> Error {
 
 /// An attempt in a thread of its own: with its end, the kernel lets go of what it traced,
 /// even of a thread that has not stopped yet.
-fn attempt_alone(remote: &Remote, tid: i32, place: u64, errand: &Errand) -> Result<Attempt, Error> {
+fn attempt_alone(
+    remote: &Remote,
+    tid: i32,
+    place: &impl PlaceFor,
+    errand: &Errand,
+) -> Result<Attempt, Error> {
     thread::scope(|scope| {
         let tracer = scope.spawn(|| attempt(remote, Pid::from_raw(tid), place, errand));
         tracer.join().unwrap_or_else(|_| {
@@ -98,7 +112,12 @@ fn attempt_alone(remote: &Remote, tid: i32, place: u64, errand: &Errand) -> Resu
     })
 }
 
-fn attempt(remote: &Remote, tid: Pid, place: u64, errand: &Errand) -> Result<Attempt, Error> {
+fn attempt(
+    remote: &Remote,
+    tid: Pid,
+    place: &impl PlaceFor,
+    errand: &Errand,
+) -> Result<Attempt, Error> {
     match ptrace::seize(tid, ptrace::Options::empty()) {
         Ok(()) => (),
         Err(Errno::ESRCH) => return Ok(Attempt::Gone),
@@ -163,7 +182,7 @@ fn pause(began: Instant) {
 fn redirect(
     remote: &Remote,
     tid: Pid,
-    place: u64,
+    place: &impl PlaceFor,
     errand: &Errand,
 ) -> Result<Option<&'static str>, Error> {
     let Ok(registers) = ptrace::getregs(tid).map(Registers) else {
@@ -175,6 +194,11 @@ fn redirect(
     if is_in_sequence(remote, tid, registers.0.rip) {
         return Ok(Some("it is in a restartable sequence"));
     }
+    let Some(place) = place(tid.as_raw(), registers.0.rip)? else {
+        return Ok(Some(
+            "threads that were borrowed before have not come to run",
+        ));
+    };
     let code = errand.clone().back_to(&registers.resumed());
     remote.write(place, &code)?;
     if !shows(tid, place, &code) {

@@ -129,14 +129,14 @@ fn borrow_during(call: &str) {
     let arguments = [PLACES, ROUNDS * PAGE, everything, fixed as u64, u64::MAX, 0];
     let map = Errand::new().call(libc::SYS_mmap, &arguments.map(Value::Is));
     let room = cave::find(&remote, map.size() as u64).expect("room in some module");
-    send(&remote, room, &map).expect("one of its threads");
+    send(&remote, |_, _| Ok(Some(room)), &map).expect("one of its threads");
     while remote.word(PLACES).is_none() {
         thread::yield_now();
     }
     for place in (PLACES..).step_by(PAGE as usize).take(ROUNDS as usize) {
         let noted = place + PAGE - 8;
         let errand = Errand::new().call(libc::SYS_getpid, &[]).note(noted);
-        send(&remote, place, &errand).expect("one of its threads");
+        send(&remote, |_, _| Ok(Some(place)), &errand).expect("one of its threads");
         while remote.word(noted) != Some(pid.into()) {
             thread::yield_now();
         }
@@ -188,7 +188,7 @@ fn a_stopped_process_is_refused_with_what_it_does() {
     let pid = Pid::from_raw(child.id() as i32);
     nix::sys::signal::kill(pid, Signal::SIGSTOP).expect("our own child");
     let remote = Remote::open(child.id()).expect("our own child");
-    let refused = send(&remote, 0, &Errand::new()).expect_err("it is stopped");
+    let refused = send(&remote, |_, _| Ok(Some(0)), &Errand::new()).expect_err("it is stopped");
     assert!(refused.to_string().contains("it is stopped"), "{refused}");
     child.kill().expect("our own child");
     child.wait().expect("our own child");
