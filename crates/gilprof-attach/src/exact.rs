@@ -18,4 +18,4 @@ mod withdrawal;
 
 mod attached;
 
-pub use attached::{Attached, Setup};
+pub use attached::Attached;

@@ -4,31 +4,10 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gilprof_region::{Clock, Progress, Region, Sizes, StackPlan};
+use gilprof_region::{Progress, Region};
 
 use crate::error::Error;
-
-/// What is known of the interpreter, and what is wanted of the recording.
-#[derive(Clone, Debug, Default)]
-pub struct Setup {
-    /// How the region is divided.
-    pub sizes: Sizes,
-    /// The interpreter's version: major, minor, patch; zeros where not known.
-    pub python: [u8; 3],
-    /// The address of the main GIL's `cond`; `None`: the hooks learn it at its next use.
-    pub gil: Option<u64>,
-    /// The switch interval in nanoseconds; 0 where not known.
-    pub switch_interval_ns: u64,
-    /// How stacks are taken; `None` where they are not.
-    pub stacks: Option<StackPlan>,
-    /// Why they are not.
-    pub stacks_missing: Option<String>,
-    /// The clock; `None`: the best there is.
-    pub clock: Option<Clock>,
-    /// What booking an event and reading a thread's CPU clock cost, in thousandths of a
-    /// nanosecond; zeros where not known.
-    pub costs_ps: [u64; 2],
-}
+use crate::setup::Setup;
 
 /// A process that is being recorded: there is none here.
 #[derive(Debug)]

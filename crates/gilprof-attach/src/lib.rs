@@ -24,6 +24,8 @@ mod tree;
 mod gil_words;
 mod inspect;
 
+mod setup;
+
 #[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
 mod exact;
 #[cfg(not(all(target_arch = "x86_64", target_env = "gnu")))]
@@ -32,7 +34,7 @@ mod exact;
 
 pub use elf::{Symbol, SymbolKind};
 pub use error::Error;
-pub use exact::{Attached, Setup};
+pub use exact::Attached;
 pub use gil_words::{GilNow, GilWords};
 pub use inspect::{GilAt, Interpreter, InterpreterAt, StateAt, ThreadName};
 pub use modules::{Module, Modules, Slot};
@@ -40,6 +42,7 @@ pub use presence::Presence;
 pub use process::Process;
 pub use python::{Gil, Python};
 pub use refusal::{Refusal, SUPPORTED};
+pub use setup::Setup;
 pub use target::Target;
 pub use tree::{Changes, Tree};
 pub use version::Version;

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use gilprof_region::{Clock, Recording, Region};
 
-use crate::exact::attached::Setup;
+use crate::setup::Setup;
 
 /// Writes what is known at the start: the recording and its threads.
 pub(crate) fn prepare(region: &Region, pid: u32, clock: Clock, setup: &Setup) {
