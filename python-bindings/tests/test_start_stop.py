@@ -133,7 +133,7 @@ def test_a_profile_of_a_newer_gilprof_says_which_format_is_understood(tmp_path):
         pass
     path = tmp_path / "newer.json"
     path.write_text(p.to_json().replace('"format":2', '"format":99', 1))
-    with pytest.raises(gilprof.FormatError, match="99.*newest understood is 2"):
+    with pytest.raises(gilprof.FormatError, match="99.*newest understood is 3"):
         gilprof.load(path)
 
 

@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -185,7 +186,20 @@ fn twenty_thousand_short_lived_threads_are_accounted_for() {
     let mut program = Program::start("python3", CHURN);
     let attached = Attached::to(program.pid(), &Setup::default()).expect("nobody is attached");
     program.tell("begin");
-    assert_eq!(program.line(), "made");
+    let is_made = AtomicBool::new(false);
+    thread::scope(|scope| {
+        // On a busy machine it takes longer than the hooks wait for a reader.
+        scope.spawn(|| {
+            while !is_made.load(SeqCst) {
+                attached
+                    .region()
+                    .show_up(attached.region().clock().now_ns());
+                thread::sleep(Duration::from_millis(100));
+            }
+        });
+        assert_eq!(program.line(), "made");
+        is_made.store(true, SeqCst);
+    });
     let cut = cut(&attached);
     let members: u64 = cut.threads.iter().map(|thread| thread.members.max(1)).sum();
     assert_eq!(members, 20_001, "{} rows", cut.threads.len());

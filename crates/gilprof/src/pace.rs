@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 /// size outlasts even a burst that begins right after the longest pause.
 const SHORTEST: Duration = Duration::from_millis(2);
 const LONGEST: Duration = Duration::from_millis(80);
-/// A program that does next to nothing is looked at ever more rarely. When it wakes up,
-/// a hook rings before its ring is full.
+/// A program that has done next to nothing for a while is looked at after a tenth of that
+/// time: so what is missed of it, should it end, is little. When it wakes up, a hook rings
+/// before its ring is full.
 const IDLE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(500));
 const FEW: u64 = 64;
 
@@ -17,12 +18,15 @@ const FEW: u64 = 64;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
     last: Instant,
+    /// Since when little happens.
+    idle: Instant,
 }
 
 impl Pace {
     pub(crate) fn new() -> Self {
         Pace {
             last: Instant::now(),
+            idle: Instant::now(),
         }
     }
 
@@ -32,14 +36,19 @@ impl Pace {
         let now = Instant::now();
         let past = now.duration_since(self.last);
         self.last = now;
+        if events < FEW {
+            return rare(now.duration_since(self.idle));
+        }
+        self.idle = now;
         spaced(past, events, wanted)
     }
 }
 
+fn rare(idle: Duration) -> Duration {
+    (idle / 10).clamp(IDLE.0, IDLE.1)
+}
+
 fn spaced(past: Duration, events: u64, wanted: u64) -> Duration {
-    if events < FEW {
-        return (2 * past).clamp(IDLE.0, IDLE.1);
-    }
     let pause = past.as_secs_f64() * wanted as f64 / events as f64;
     Duration::from_secs_f64(pause.clamp(SHORTEST.as_secs_f64(), LONGEST.as_secs_f64()))
 }
@@ -58,9 +67,9 @@ mod tests {
 
     #[test]
     fn an_idle_program_is_looked_at_ever_more_rarely_and_a_storm_never_too_often() {
-        assert_eq!(spaced(2 * MS, 0, 16_384), IDLE.0);
-        assert_eq!(spaced(IDLE.0, 0, 16_384), 2 * IDLE.0);
-        assert_eq!(spaced(IDLE.1, 0, 16_384), IDLE.1);
+        assert_eq!(rare(2 * MS), IDLE.0);
+        assert_eq!(rare(2_000 * MS), 200 * MS);
+        assert_eq!(rare(60_000 * MS), IDLE.1);
         assert_eq!(spaced(100 * MS, u64::MAX, 1), SHORTEST);
     }
 }
