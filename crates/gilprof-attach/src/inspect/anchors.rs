@@ -72,20 +72,20 @@ impl Class {
     fn read(pages: &Pages, address: u64) -> Option<Self> {
         Some(Class {
             address,
-            basic_size: pages.word(address + BASIC_SIZE)?,
-            item_size: pages.word(address + ITEM_SIZE)?,
+            basic_size: pages.word(address.wrapping_add(BASIC_SIZE))?,
+            item_size: pages.word(address.wrapping_add(ITEM_SIZE))?,
         })
     }
 
     fn is_called(self, pages: &Pages, name: &str) -> bool {
-        let text = pages.word(self.address + NAME);
+        let text = pages.word(self.address.wrapping_add(NAME));
         let text = text.and_then(|text| pages.bytes(text, name.len() + 1));
         text.is_some_and(|text| text.strip_suffix(&[0]) == Some(name.as_bytes()))
     }
 
     /// Whether this is an object of exactly this type.
     pub(crate) fn is_of(self, memory: &impl Memory, object: u64) -> bool {
-        is_pointer(object) && memory.word(object + TYPE) == Some(self.address)
+        is_pointer(object) && memory.word(object.wrapping_add(TYPE)) == Some(self.address)
     }
 }
 

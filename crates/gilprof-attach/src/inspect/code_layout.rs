@@ -139,7 +139,7 @@ impl Search<'_> {
         });
         let objects: Vec<u64> = objects.collect();
         let ends = |object: u64, offset: u64| {
-            let size = self.pages.word(object + offset)?;
+            let size = self.pages.word(object.wrapping_add(offset))?;
             let end = (size < 1 << 20).then(|| object + data + size)?;
             Some(self.pages.bytes(end, 1)?[0] == 0)
         };

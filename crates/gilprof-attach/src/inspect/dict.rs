@@ -30,12 +30,12 @@ pub(crate) fn items(pages: &Pages, anchors: &Anchors, dict: u64) -> Option<Vec<(
     if !anchors.dict.is_of(pages, dict) {
         return None;
     }
-    let used = pages.word(dict + USED)?;
+    let used = pages.word(dict.wrapping_add(USED))?;
     if used == 0 {
         return Some(Vec::new());
     }
-    let table = Table::read(pages, pages.word(dict + KEYS)?)?;
-    let items = match pages.word(dict + VALUES)? {
+    let table = Table::read(pages, pages.word(dict.wrapping_add(KEYS))?)?;
+    let items = match pages.word(dict.wrapping_add(VALUES))? {
         0 => table.own_items()?,
         values => table.split_items(pages, values, used)?,
     };
@@ -65,7 +65,9 @@ impl Table {
             _ => 4,
         };
         is_size.then_some(())?;
-        let entries = address + 40 + size * index_bytes;
+        let entries = address
+            .wrapping_add(40)
+            .wrapping_add(size.wrapping_mul(index_bytes));
         Self::of(pages, size, usable, used, entries, true)
     }
 
@@ -105,7 +107,9 @@ impl Table {
         let word = |index: usize| u64::from_ne_bytes(raw[index]);
         let starts = (0..used as usize).map(|entry| (entry + 1) * words - 2);
         Some(Table {
-            entries: starts.map(|at| (word(at), word(at + 1))).collect(),
+            entries: starts
+                .map(|at| (word(at), word(at.wrapping_add(1))))
+                .collect(),
             is_whole: usable + used == places,
         })
     }
@@ -131,9 +135,9 @@ impl Table {
         let all = found.len() == self.entries.len();
         let keys = self.entries.iter().map(|&(key, _)| key);
         let items: Vec<_> = keys.zip(found).filter(|&(_, value)| value != 0).collect();
-        let are_objects = items
-            .iter()
-            .all(|&(_, value)| is_pointer(value) && pages.word(value + 8).is_some_and(is_pointer));
+        let are_objects = items.iter().all(|&(_, value)| {
+            is_pointer(value) && pages.word(value.wrapping_add(8)).is_some_and(is_pointer)
+        });
         (all && are_objects).then_some(items)
     }
 }

@@ -80,7 +80,8 @@ impl Known {
     pub(crate) fn is_frame(&self, pages: &Pages, words: &Words, code: u64) -> bool {
         let offset = u64::from(self.code_of_function);
         let has_function = |&word: &u64| {
-            self.anchors.function.is_of(pages, word) && pages.word(word + offset) == Some(code)
+            self.anchors.function.is_of(pages, word)
+                && pages.word(word.wrapping_add(offset)) == Some(code)
         };
         match self.unit() {
             Some(_) => words[TYPE as usize / 8] == self.anchors.frame.address,
@@ -100,7 +101,7 @@ impl Known {
     /// A pointer into the bytecode, or right before it where the function has not begun.
     fn pointers(&self, pages: &Pages, words: &Words, code: u64) -> Places {
         let begin = code + u64::from(self.layout.instructions);
-        let units = pages.word(code + ITEM_COUNT).unwrap_or(0);
+        let units = pages.word(code.wrapping_add(ITEM_COUNT)).unwrap_or(0);
         let size = units.saturating_mul(self.anchors.code.item_size);
         let range = begin - 2..begin.saturating_add(size);
         let fits = |at: usize| range.contains(&words[at]);

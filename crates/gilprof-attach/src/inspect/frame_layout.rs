@@ -230,7 +230,7 @@ impl Known {
         let free = words.windows(3).find_map(|words| {
             let [stack, top, limit] = *words.first_chunk()?;
             let is_stack = is_pointer(stack) && stack < top && top <= limit;
-            let size = is_stack.then(|| pages.word(stack + 8))??;
+            let size = is_stack.then(|| pages.word(stack.wrapping_add(8)))??;
             (stack.checked_add(size) == Some(limit)).then_some(top..=limit)
         });
         free.unwrap_or(0..=0)

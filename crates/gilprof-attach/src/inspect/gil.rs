@@ -99,7 +99,7 @@ fn the_gil(
     mut places: Vec<u64>,
 ) -> Result<Option<u64>, String> {
     let is_state = |start: &u64| {
-        let holder = memory.word(start + LAST_HOLDER);
+        let holder = memory.word(start.wrapping_add(LAST_HOLDER));
         holder.is_some_and(|holder| states.has_state(&memory, holder))
     };
     places.retain(|&start| is_gil(memory, start));

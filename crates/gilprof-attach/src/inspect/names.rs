@@ -107,11 +107,11 @@ impl Reader<'_> {
     /// the names that its class keeps, with values that are in the object or before it, or
     /// that a word there points to.
     fn attributes(self, object: u64) -> Vec<Vec<(u64, u64)>> {
-        let Some(class) = self.pages.word(object + TYPE) else {
+        let Some(class) = self.pages.word(object.wrapping_add(TYPE)) else {
             return Vec::new();
         };
-        let size = self.pages.word(class + 32).unwrap_or(0);
-        let start = object - 8 * WORDS_BEFORE;
+        let size = self.pages.word(class.wrapping_add(32)).unwrap_or(0);
+        let start = object.wrapping_sub(8 * WORDS_BEFORE);
         let count = WORDS_BEFORE + (size / 8).min(MOST_WORDS);
         let words = self.pages.words(start, count as usize);
         let dicts = words
@@ -119,7 +119,7 @@ impl Reader<'_> {
             .filter_map(|&word| dict::items(self.pages, self.anchors, word));
         let mut found: Vec<_> = dicts.collect();
         // Values after a head of eight bytes behind the object, from 3.13 on.
-        let mut places = vec![object + size + 8];
+        let mut places = vec![object.wrapping_add(size).wrapping_add(8)];
         // From 3.12 on the pointer to the values is marked in its lowest bit.
         places.extend(words.iter().flat_map(|&word| [word, word.wrapping_add(1)]));
         for table in self.shared(class) {
@@ -163,12 +163,14 @@ impl Reader<'_> {
         if !self.anchors.int.is_of(self.pages, object) {
             return None;
         }
-        let digits = match self.pages.word(object + 16)? {
+        let digits = match self.pages.word(object.wrapping_add(16))? {
             count @ 1..=3 => count,
             count @ (8 | 16 | 24) => count / 8,
             _ => return None,
         };
-        let bytes = self.pages.bytes(object + 24, 4 * digits as usize)?;
+        let bytes = self
+            .pages
+            .bytes(object.wrapping_add(24), 4 * digits as usize)?;
         let (halves, _) = bytes.as_chunks();
         let value = halves.iter().rev().fold(0_u128, |value, &half| {
             value << 30 | u128::from(u32::from_ne_bytes(half))

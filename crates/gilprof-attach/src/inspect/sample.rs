@@ -166,7 +166,7 @@ impl Collector<'_> {
     }
 
     fn constants(&mut self, tuple: u64, outer: usize, depth: usize) {
-        let length = self.pages.word(tuple + LENGTH).unwrap_or(0);
+        let length = self.pages.word(tuple.wrapping_add(LENGTH)).unwrap_or(0);
         let items = self
             .pages
             .words(tuple + ITEMS, length.min(MOST_ITEMS) as usize);

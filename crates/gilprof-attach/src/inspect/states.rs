@@ -77,7 +77,7 @@ impl States {
         };
         let mut states = Vec::new();
         for interpreter in &interpreters {
-            let first = pages.word(interpreter.address + threads)?;
+            let first = pages.word(interpreter.address.wrapping_add(threads))?;
             let chain = chain(pages, first, interpreter.address)?;
             states.extend(chain.into_iter().map(|address| StateAt {
                 address,
@@ -117,13 +117,13 @@ fn chain(pages: &Pages, first: u64, interpreter: u64) -> Option<Vec<u64>> {
     let (mut last, mut next) = (0, first);
     while next != 0 {
         let is_state = is_pointer(next)
-            && pages.word(next + PREVIOUS) == Some(last)
-            && pages.word(next + INTERPRETER) == Some(interpreter);
+            && pages.word(next.wrapping_add(PREVIOUS)) == Some(last)
+            && pages.word(next.wrapping_add(INTERPRETER)) == Some(interpreter);
         if !is_state || found.len() == MOST_STATES {
             return None;
         }
         found.push(next);
-        (last, next) = (next, pages.word(next + NEXT)?);
+        (last, next) = (next, pages.word(next.wrapping_add(NEXT))?);
     }
     Some(found)
 }
@@ -136,7 +136,9 @@ fn several(pages: &Pages, head: u64, main: u64, next_id: u64) -> Option<Vec<Inte
         .find_map(|link| {
             let addresses = linked(pages, head, main, link)?;
             let ids = (link..).step_by(8).take(ID_WORDS).find_map(|id| {
-                let ids = addresses.iter().map(|address| pages.word(address + id));
+                let ids = addresses
+                    .iter()
+                    .map(|address| pages.word(address.wrapping_add(id)));
                 let ids: Vec<u64> = ids.collect::<Option<_>>()?;
                 let falls = ids.is_sorted_by(|newer, older| newer > older);
                 (falls && ids.last() == Some(&0) && ids[0] < next_id).then_some(ids)

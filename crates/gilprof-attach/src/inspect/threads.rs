@@ -36,7 +36,7 @@ pub(crate) fn native_ids(
 fn handles(pages: &Pages, states: &[StateAt], offset: u64) -> Option<Vec<u64>> {
     let words = states
         .iter()
-        .map(|state| pages.word(state.address + offset));
+        .map(|state| pages.word(state.address.wrapping_add(offset)));
     let words: Vec<u64> = words.collect::<Option<_>>()?;
     let points_to_itself = |&word: &u64| is_pointer(word) && pages.word(word) == Some(word);
     let fits = words
