@@ -111,31 +111,28 @@ def embed():
     return check("embed", command, **environment)
 
 
-def code():
-    """What is read of code objects, compared with what each interpreter says."""
-    build = ["cargo", "build", "--locked", "-p", "gilprof-code-check"]
-    built = check("code", build)
+def compared(name):
+    """Builds the library tests/NAME-check, and has each Python compare what it says."""
+    package = f"gilprof-{name}-check"
+    built = check(name, ["cargo", "build", "--locked", "-p", package])
     if built.failed:
         return built
-    library = ROOT / venvs.TARGET / "debug" / "libgilprof_code_check.so"
-    program = ROOT / "tests" / "code-check" / "check.py"
+    library = ROOT / venvs.TARGET / "debug" / f"lib{package.replace('-', '_')}.so"
+    program = ROOT / "tests" / f"{name}-check" / "check.py"
     return [
-        check(f"code {python.label}", [python.path, program, library]) for python in find_pythons()
+        check(f"{name} {python.label}", [python.path, program, library])
+        for python in find_pythons()
     ]
+
+
+def code():
+    """What is read of code objects, compared with what each interpreter says."""
+    return compared("code")
 
 
 def inspect():
     """What is learned of an interpreter from outside, compared with what the probe learns."""
-    build = ["cargo", "build", "--locked", "-p", "gilprof-inspect-check"]
-    built = check("inspect", build)
-    if built.failed:
-        return built
-    library = ROOT / venvs.TARGET / "debug" / "libgilprof_inspect_check.so"
-    program = ROOT / "tests" / "inspect-check" / "check.py"
-    return [
-        check(f"inspect {python.label}", [python.path, program, library])
-        for python in find_pythons()
-    ]
+    return compared("inspect")
 
 
 def wheel():

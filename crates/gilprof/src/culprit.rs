@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use gilprof_code::{FrameAt, FrameLayout, Memory, ProcessMemory};
 use gilprof_region::{FRAMES, Held, Region};
 
+use crate::chance::around;
+
 /// How long it is between two looks, on average, while somebody waits.
 const WAITED_FOR: Duration = Duration::from_millis(1);
 /// And while nobody does, but somebody lately had to ask for the GIL.
@@ -163,12 +165,7 @@ impl Culprit {
     /// A random time with this mean, or one that can be afforded: what recurs in
     /// the program is not met in step.
     fn about(&mut self, mean: Duration) -> Duration {
-        let mean = mean.max(AFFORDED * self.cost);
-        // Xorshift64 (G. Marsaglia, 2003).
-        self.seed ^= self.seed << 13;
-        self.seed ^= self.seed >> 7;
-        self.seed ^= self.seed << 17;
-        mean.mul_f64(0.2 + 1.6 * (self.seed >> 11) as f64 / (1_u64 << 53) as f64)
+        around(mean.max(AFFORDED * self.cost), &mut self.seed)
     }
 }
 

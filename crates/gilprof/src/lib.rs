@@ -9,6 +9,7 @@
 //! The numbers and what they mean are in [`gilprof_core`], of which the most
 //! important are re-exported here.
 
+mod chance;
 mod error;
 mod options;
 mod pace;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::chance::around;
 use crate::error::Error;
 
 const DEFAULT: Duration = Duration::from_millis(2);
@@ -51,11 +52,7 @@ impl Interval {
             true => self.mean,
             false => self.mean.max(AFFORDED * self.cost),
         };
-        // Xorshift64 (G. Marsaglia, 2003).
-        self.seed ^= self.seed << 13;
-        self.seed ^= self.seed >> 7;
-        self.seed ^= self.seed << 17;
-        mean.mul_f64(0.2 + 1.6 * (self.seed >> 11) as f64 / (1_u64 << 53) as f64)
+        around(mean, &mut self.seed)
     }
 }
 
