@@ -25,6 +25,7 @@ mod gil_words;
 mod inspect;
 
 mod setup;
+mod tasks;
 
 #[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
 mod exact;
@@ -44,5 +45,6 @@ pub use python::{Gil, Python};
 pub use refusal::{Refusal, SUPPORTED};
 pub use setup::Setup;
 pub use target::Target;
+pub use tasks::tasks;
 pub use tree::{Changes, Tree};
 pub use version::Version;

@@ -1,7 +1,6 @@
 //! A Python interpreter in another process.
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use gilprof_code::{CodeLayout, FrameLayout, Memory, ProcessMemory, TextLayout};
@@ -20,6 +19,7 @@ use super::text_layout;
 use super::threads;
 use crate::error::Error;
 use crate::modules::Modules;
+use crate::tasks::tasks;
 
 /// How long something is searched for, and the pause between two tries.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -229,20 +229,4 @@ impl Interpreter {
             std::thread::sleep(PAUSE);
         }
     }
-}
-
-/// The threads of a process: the numbers that it sees itself, to those that we see; none
-/// where the system does not tell.
-fn tasks(pid: u32) -> HashMap<u32, u32> {
-    let threads = std::fs::read_dir(format!("/proc/{pid}/task"));
-    let threads = threads.into_iter().flatten().flatten();
-    let own = threads.filter_map(|thread| {
-        let status = std::fs::read_to_string(thread.path().join("status")).ok()?;
-        let mut lines = status.lines();
-        let ids = lines.find_map(|line| line.strip_prefix("NSpid:"))?;
-        let mut ids = ids.split_whitespace().map(|id| id.parse().ok());
-        let outer = ids.next()??;
-        Some((ids.next_back().flatten().unwrap_or(outer), outer))
-    });
-    own.collect()
 }

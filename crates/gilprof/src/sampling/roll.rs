@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-use gilprof_attach::Interpreter;
+use gilprof_attach::{Interpreter, tasks};
 use gilprof_core::{CpuReading, State, Thread, pattern};
 use gilprof_native::{Call, CallFile, Doing};
 use gilprof_os::Turns;
@@ -148,7 +148,7 @@ impl Roll {
         states: &[(gilprof_attach::StateAt, Option<u32>)],
         gil_of: impl Fn(u64) -> u32,
     ) {
-        let numbers = native_ids(self.pid);
+        let numbers = tasks(self.pid);
         self.states.clear();
         for (state, own_id) in states {
             let native_id = own_id.and_then(|own| Some((own, *numbers.get(&own)?)));
@@ -270,7 +270,7 @@ impl Roll {
     /// Gives threads the names that Python has for them.
     pub(super) fn name(&mut self, python: &Interpreter) {
         self.named = Some(Instant::now());
-        let numbers = native_ids(self.pid);
+        let numbers = tasks(self.pid);
         for thread in python.thread_names().unwrap_or_default() {
             let native_id = numbers.get(&thread.native_id);
             let mut present = self.present.iter_mut();
@@ -306,20 +306,4 @@ impl Roll {
 fn kernel_name(pid: u32, native_id: u32) -> String {
     let name = std::fs::read_to_string(format!("/proc/{pid}/task/{native_id}/comm"));
     name.map_or_else(|_| String::new(), |name| name.trim_end().to_owned())
-}
-
-/// The numbers of the threads as seen from here, by those that the process sees itself,
-/// which differ where it is in another namespace.
-fn native_ids(pid: u32) -> HashMap<u32, u32> {
-    let threads = std::fs::read_dir(format!("/proc/{pid}/task"));
-    let threads = threads.into_iter().flatten().flatten();
-    let numbers = threads.filter_map(|thread| {
-        let native_id = thread.file_name().to_str()?.parse().ok()?;
-        let status = std::fs::read_to_string(thread.path().join("status")).ok()?;
-        let own = status
-            .lines()
-            .find_map(|line| line.strip_prefix("NSpid:"))?;
-        Some((own.split_whitespace().last()?.parse().ok()?, native_id))
-    });
-    numbers.collect()
 }
