@@ -56,7 +56,7 @@ impl Stretch {
     /// One state gets it all. Of several, holding gets the CPU time first, up to its
     /// length, then detached; waiting gets none, and what is left is dropped. The
     /// holding that is off the CPU is preempted where the thread never gave its CPU up
-    /// in the whole stretch, else blocked.
+    /// in the whole stretch, or lost it far more often; else blocked.
     ///
     /// Holding is always split completely; detached time off the CPU is blocked.
     // Must not allocate.
@@ -65,9 +65,9 @@ impl Stretch {
     pub fn split(self) -> OnCpu {
         let holding_cpu_ns = self.counted.cpu_ns.min(self.holding_ns);
         let off_ns = self.holding_ns - holding_cpu_ns;
-        let (holding_preempted_ns, holding_blocked_ns) = match self.counted.voluntary {
-            0 => (off_ns, 0),
-            _ => (0, off_ns),
+        let (holding_preempted_ns, holding_blocked_ns) = match self.is_preempted(off_ns) {
+            true => (off_ns, 0),
+            false => (0, off_ns),
         };
         OnCpu {
             holding_cpu_ns,
@@ -76,7 +76,26 @@ impl Stretch {
             detached_cpu_ns: (self.counted.cpu_ns - holding_cpu_ns).min(self.detached_ns),
         }
     }
+
+    /// Whether it lost its CPU for this time, rather than gave it up. That it gave it up
+    /// once may be of a moment before the hold.
+    fn is_preempted(&self, off_ns: u64) -> bool {
+        let CpuReading {
+            voluntary,
+            involuntary,
+            ..
+        } = self.counted;
+        let mostly = involuntary >= voluntary.saturating_mul(MOSTLY);
+        voluntary == 0 || mostly && off_ns <= involuntary.saturating_mul(PREEMPTION_NS)
+    }
 }
+
+/// How many times as often a thread lost its CPU as it gave it up, where the time off the
+/// CPU counts as lost.
+const MOSTLY: u64 = 4;
+
+/// And how long it then was without one each time, at most: some time slices of others.
+const PREEMPTION_NS: u64 = 20_000_000;
 
 /// Where the CPU time of a thread comes from while it does not touch the GIL. That of
 /// a thread that does comes from its own CPU clock.
@@ -148,6 +167,27 @@ mod tests {
             (given.holding_preempted_ns, given.holding_blocked_ns),
             (0, 70)
         );
+    }
+
+    #[test]
+    fn off_cpu_is_preempted_where_it_was_taken_far_more_often_than_given() {
+        let of = |voluntary, involuntary, holding_ns| {
+            let counted = CpuReading {
+                cpu_ns: 0,
+                voluntary,
+                involuntary,
+            };
+            let stretch = Stretch {
+                holding_ns,
+                detached_ns: 0,
+                counted,
+            };
+            stretch.split().holding_preempted_ns != 0
+        };
+        assert!(of(1, 70, 900_000_000));
+        assert!(!of(20, 70, 900_000_000));
+        // Four preemptions do not take so long.
+        assert!(!of(1, 4, 900_000_000));
     }
 
     proptest! {

@@ -4,9 +4,6 @@ use gilprof_core::CpuReading;
 
 use crate::errno;
 
-/// What a thread has used up before it first comes for the GIL, at most.
-const YOUNG_NS: u64 = 1_000_000;
-
 /// Reads both: two calls into the kernel, which take well below a microsecond.
 /// `None` where the system refuses. Async-signal-safe; errno stays as it is.
 // Must not allocate.
@@ -20,21 +17,6 @@ pub(crate) fn read() -> Option<CpuReading> {
             voluntary,
             involuntary,
         })
-    })
-}
-
-/// The first reading of a thread. One that has just begun has not been counted much
-/// yet: that saves it a call.
-// Must not allocate.
-#[cold]
-pub(crate) fn read_first() -> Option<CpuReading> {
-    let cpu_ns = errno::kept(cpu_ns)?;
-    if cpu_ns > YOUNG_NS {
-        return read();
-    }
-    Some(CpuReading {
-        cpu_ns,
-        ..CpuReading::default()
     })
 }
 

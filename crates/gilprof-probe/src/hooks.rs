@@ -185,11 +185,7 @@ fn interpreter(active: &Active, known: &Known) -> Option<u64> {
 /// Each thread with events comes here now and then: a good place to look whether the
 /// reader has slept long enough.
 fn read_cpu(active: &Active, writer: &Writer<'_>, slot: Slot, pause_ns: u64) {
-    let counted = match writer.has_read_cpu(slot) {
-        true => cpu::read(),
-        false => cpu::read_first(),
-    };
-    writer.book_cpu(slot, counted, pause_ns);
+    writer.book_cpu(slot, cpu::read(), pause_ns);
     errno::kept(|| active.region.ring_if_filling(writer.gil()));
 }
 

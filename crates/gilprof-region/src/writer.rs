@@ -343,13 +343,6 @@ impl<'r> Writer<'r> {
         self.region.thread(slot)?.cpu_pause(now_ns)
     }
 
-    /// Whether the thread's CPU clock was read before.
-    // Must not allocate.
-    pub fn has_read_cpu(&self, slot: Slot) -> bool {
-        let thread = self.region.thread(slot);
-        thread.is_some_and(|thread| thread.last_cpu_reading().is_some())
-    }
-
     /// Books what the calling thread's CPU clock says, right after an event of that
     /// thread. `None`: the system does not tell. `pause_ns` is from [`Writer::cpu_due`].
     // Must not allocate.
