@@ -9,6 +9,7 @@ mod honesty;
 mod labels;
 mod latencies;
 mod on_cpu;
+mod processes;
 mod sites;
 mod threads;
 mod verdict;
@@ -31,6 +32,7 @@ pub(crate) fn document(profile: &Profile) -> Document {
     let sections = [
         Some(verdict),
         verdict::further(profile),
+        processes::processes(profile),
         threads::threads(profile, &labels),
         on_cpu::on_cpu(profile, &labels),
         latencies::latencies(profile, &labels),

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::blame::Blame;
 use crate::error::Error;
 use crate::pattern::pattern;
+use crate::process;
 use crate::profile::{Profile, ProfileParts};
 use crate::samples::Samples;
 use crate::thread::Thread;
@@ -171,6 +172,7 @@ fn subtract(
         stacks_lost: later.stacks_lost.saturating_sub(earlier.stacks_lost),
         native_missing: later.native_missing.or(earlier.native_missing),
         blocked_missing: later.blocked_missing.or(earlier.blocked_missing),
+        processes: process::between(later.processes, &earlier.processes),
         ..later
     }
 }

@@ -36,6 +36,7 @@ mod ledger;
 mod survey;
 mod timeline;
 
+mod process;
 mod profile;
 
 mod balance;
@@ -79,6 +80,7 @@ pub use survey::{GilSight, Sight, Survey, ThreadSight};
 
 pub use balance::Imbalance;
 pub use pattern::pattern;
+pub use process::Process;
 pub use profile::{Clock, Ended, Mode, Profile, ProfileParts};
 
 pub use query::{By, Query, Row, Rows};

@@ -20,7 +20,8 @@ const NO_HISTORY: &str =
 impl Profile {
     /// Profiles of several processes as one. Threads and GILs keep their rows and get
     /// new ids, in the given order; counts and losses add up; `wall_ns` reaches from
-    /// the first start to the last end, and holds begin on that clock.
+    /// the first start to the last end, and holds begin on that clock. Which thread and
+    /// GIL is of which process, the [processes](Self::processes) tell.
     ///
     /// Stacks, native functions and what blocked the threads, where no profile has them,
     /// are missing for the same reasons; what some lack is told by a note.
@@ -63,6 +64,7 @@ fn head(profiles: &[Profile], start: u64) -> ProfileParts {
     ProfileParts {
         recording: recordings.join("+"),
         pid: agreed(profiles.iter().map(Profile::pid)).unwrap_or(0),
+        program: agreed(profiles.iter().map(Profile::program)).map_or_else(String::new, Into::into),
         python: listed(profiles.iter().map(Profile::python)),
         mode: mode(profiles),
         samples: samples(profiles),
@@ -212,6 +214,15 @@ impl Next {
                 self.gil - 1
             });
         }
+        let processes = profile.processes().into_iter().map(|mut row| {
+            row.gils = row
+                .gils
+                .iter()
+                .filter_map(|index| gils.get(index).copied())
+                .collect();
+            row
+        });
+        all.processes.extend(processes);
         let thread = |id: u64| threads.get(&id).copied().unwrap_or(0);
         let gil = |index: u32| gils.get(&index).copied().unwrap_or(index);
         all.threads

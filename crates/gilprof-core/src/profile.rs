@@ -13,6 +13,7 @@ use crate::gil::Gil;
 use crate::history::History;
 use crate::hold::Hold;
 use crate::on_cpu::CpuSource;
+use crate::process::Process;
 use crate::samples::Samples;
 use crate::site::Site;
 use crate::thread::Thread;
@@ -71,6 +72,9 @@ pub struct ProfileParts {
     pub recording: String,
     /// The recorded process.
     pub pid: u32,
+    /// The name of its program, without its arguments; empty where not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub program: String,
     /// Version of the recorded Python, as in `3.12.1`.
     pub python: String,
     /// How the numbers were got.
@@ -144,6 +148,9 @@ pub struct ProfileParts {
     /// it was recorded.
     #[serde(default = "not_saved")]
     pub blocked_missing: Option<String>,
+    /// The processes, where several were merged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub processes: Vec<Process>,
 }
 
 /// What a profile says of what it was saved without.
@@ -202,6 +209,17 @@ impl Profile {
     /// The recorded process.
     pub fn pid(&self) -> u32 {
         self.parts.pid
+    }
+
+    /// The name of the process's program, without its arguments; empty where not known,
+    /// and where processes of several were merged.
+    pub fn program(&self) -> &str {
+        &self.parts.program
+    }
+
+    /// The processes that were merged, if any were.
+    pub(crate) fn merged(&self) -> &[Process] {
+        &self.parts.processes
     }
 
     /// Version of the recorded Python, as in `3.12.1`.

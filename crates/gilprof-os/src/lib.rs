@@ -5,6 +5,8 @@
 //! (perf_event_open, task-clock); where that is refused it reads `/proc`, and where that
 //! is not there either, it says why.
 //!
+//! And what program a process runs: [`program`].
+//!
 //! How often a thread gave its CPU up or lost it is always from `/proc`: the kernel's
 //! counter of context switches does not tell the two apart.
 //!
@@ -21,8 +23,10 @@
 
 mod counter;
 mod proc;
+mod program;
 mod watch;
 
 pub use gilprof_core::{CpuReading, CpuSource};
 pub use proc::{Turns, cpu_ns, reading};
+pub use program::program;
 pub use watch::Watch;

@@ -32,6 +32,8 @@ pub(crate) struct Collector {
     blocks: Blocks,
     /// The native functions of the process, once it is known.
     native: Option<Native>,
+    /// What program it runs; empty until that is known.
+    program: String,
     events: u64,
     dropped: u64,
     /// CPU time that reading has cost this process.
@@ -54,6 +56,7 @@ impl Default for Collector {
             timeline: None,
             blocks: Blocks::default(),
             native: None,
+            program: String::new(),
             events: 0,
             dropped: 0,
             reading_ns: 0,
@@ -88,6 +91,9 @@ impl Collector {
             self.stacks.was_asked_for();
         }
         let pid = region.recording().pid;
+        if self.native.is_none() {
+            self.read_program(pid);
+        }
         let native = self.native.get_or_insert_with(|| Native::new(pid));
         self.look_again = self.stacks.look(region, native);
         self.blocks.look(region, native);
@@ -99,6 +105,11 @@ impl Collector {
         }
         let left = self.due.saturating_duration_since(now);
         self.look_again.map_or(left, |look| look.min(left))
+    }
+
+    /// A program may give itself another name, and a process that has ended has none.
+    fn read_program(&mut self, pid: u32) {
+        self.program = gilprof_os::program(pid).unwrap_or(std::mem::take(&mut self.program));
     }
 
     /// Closes the files that looking at threads takes, until it goes on.
@@ -179,6 +190,7 @@ impl Collector {
         let ended = end.map_or(Ended::Running, |(_, ended)| ended);
         self.on_cpu.complete(&mut cut, region, ended);
         self.blocks.settle(region, cut.at_ns);
+        self.read_program(recording.pid);
         self.assemble(region, &recording, cut, charges, ended)
     }
 
@@ -204,6 +216,7 @@ impl Collector {
                 region.epoch()
             ),
             pid: recording.pid,
+            program: self.program.clone(),
             python: format!("{major}.{minor}.{patch}"),
             mode: Mode::Exact,
             clock: recording.clock.kind(),

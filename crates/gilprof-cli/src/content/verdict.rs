@@ -57,10 +57,13 @@ pub(crate) fn tone(verdict: &Finding) -> Tone {
 fn run(profile: &Profile) -> String {
     let threads = profile.threads().iter().map(|thread| thread.members).sum();
     let mut run = format!(
-        "{}, Python {}, pid {}, {}",
+        "{}, Python {}, {}, {}",
         duration(profile.wall_ns()),
         profile.python(),
-        profile.pid(),
+        match profile.processes().len() {
+            ..2 => format!("pid {}", profile.pid()),
+            many => plural(many as u64, "process", "processes"),
+        },
         plural(threads, "thread", "threads"),
     );
     if let Some(cpus) = profile.cpus() {

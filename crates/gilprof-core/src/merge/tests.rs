@@ -171,3 +171,63 @@ fn a_note_says_which_profile_lacks_stacks() {
         ["stacks of recording r2: n/a (a)", NO_HISTORY]
     );
 }
+
+#[test]
+fn each_process_has_its_row_and_its_own_profile() {
+    let (first, second) = (profile(1, 100), profile(2, 120));
+    let merged = Profile::merge(&[first.clone(), second]).unwrap();
+    let twice = Profile::merge(&[merged, profile(1, 90)]).unwrap();
+    let rows = twice.processes();
+    let told: Vec<(u32, u64, &[u32])> = rows
+        .iter()
+        .map(|row| (row.pid, row.started_at, &row.gils[..]))
+        .collect();
+    // An id that is used again is another process.
+    assert_eq!(
+        told,
+        [(1, 100, &[0][..]), (2, 120, &[1][..]), (1, 90, &[2][..])]
+    );
+    let alone = twice.of_process(&rows[0]);
+    assert_eq!((alone.pid(), alone.recording()), (1, "r1"));
+    assert_eq!(
+        (alone.wall_ns(), alone.waiting_ns()),
+        (50, first.waiting_ns())
+    );
+    assert_eq!(alone.sites().len(), first.sites().len());
+    assert_eq!(alone.blocked().len(), first.blocked().len());
+    assert_eq!((alone.gils().len(), alone.blame().len()), (1, 1));
+    assert_eq!(alone.processes()[0].gils, [0]);
+}
+
+#[test]
+fn a_profile_that_was_not_merged_is_that_of_its_only_process() {
+    let one = profile(1, 100);
+    let rows = one.processes();
+    assert_eq!(
+        (rows.len(), rows[0].pid, &rows[0].gils[..]),
+        (1, 1, &[0][..])
+    );
+    assert_eq!(one.of_process(&rows[0]), one);
+}
+
+#[test]
+fn processes_are_saved_and_subtracted() {
+    let merged = |wall_ns| {
+        let one = |pid| {
+            Profile::assemble(ProfileParts {
+                wall_ns,
+                ..profile(pid, 100).into_parts()
+            })
+        };
+        Profile::merge(&[one(1), one(2)]).unwrap()
+    };
+    let (earlier, later) = (merged(50), merged(80));
+    let read = Profile::from_json(&later.to_json().unwrap()).unwrap();
+    assert_eq!(read.processes(), later.processes());
+    let rest = later.difference(&earlier).unwrap().processes();
+    let told: Vec<(u64, u64)> = rest
+        .iter()
+        .map(|row| (row.started_at, row.wall_ns))
+        .collect();
+    assert_eq!(told, [(150, 30), (150, 30)]);
+}
