@@ -2,11 +2,11 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use gilprof::Options;
+use gilprof::{Options, Sampling, Source};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::error::{Result, still_running};
+use crate::error::{Failure, Result, not_allowed, still_running};
 use crate::profile::Profile;
 
 /// A recording of another process; ends when it is freed.
@@ -15,29 +15,66 @@ use crate::profile::Profile;
 pub(crate) struct Attachment {
     pid: u32,
     /// Locked only by threads that have let go of the GIL.
-    open: Mutex<Option<gilprof::Attachment>>,
+    open: Mutex<Option<Box<dyn Source>>>,
     result: Mutex<Option<gilprof::Profile>>,
 }
 
-/// Records another Python process, from now on.
+/// Records another Python process, from now on: by hooks in it, or with `sample` by looks at
+/// it from outside.
 #[pyfunction]
-#[pyo3(signature = (pid, /, **options))]
+#[pyo3(signature = (pid, /, *, sample = false, interval = None, **options))]
 pub(crate) fn attach(
     py: Python<'_>,
     pid: u32,
+    sample: bool,
+    interval: Option<&Bound<'_, PyAny>>,
     options: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<Attachment> {
+    let open = match sample {
+        true => looks(py, pid, interval, options)?,
+        false => hooks(py, pid, interval, options)?,
+    };
+    Ok(Attachment {
+        pid,
+        open: Mutex::new(Some(open)),
+        result: Mutex::new(None),
+    })
+}
+
+fn hooks(
+    py: Python<'_>,
+    pid: u32,
+    interval: Option<&Bound<'_, PyAny>>,
+    options: Option<&Bound<'_, PyDict>>,
+) -> PyResult<Box<dyn Source>> {
+    if let Some(interval) = interval {
+        let text = format!("option interval={interval} is for sample=True only");
+        return Err(not_allowed(text));
+    }
     let mut chosen = Options::default();
     for (option, value) in options.into_iter().flatten() {
         let set = chosen.set(&option.str()?.to_string(), &value.str()?.to_string());
-        set.map_err(crate::error::Failure::from)?;
+        set.map_err(Failure::from)?;
     }
     let open = py.detach(|| gilprof::Attachment::to(pid, chosen));
-    Ok(Attachment {
-        pid,
-        open: Mutex::new(Some(open.map_err(crate::error::Failure::from)?)),
-        result: Mutex::new(None),
-    })
+    Ok(Box::new(open.map_err(Failure::from)?))
+}
+
+fn looks(
+    py: Python<'_>,
+    pid: u32,
+    interval: Option<&Bound<'_, PyAny>>,
+    options: Option<&Bound<'_, PyDict>>,
+) -> PyResult<Box<dyn Source>> {
+    if let Some((option, value)) = options.into_iter().flatten().next() {
+        let text = format!("option {option}={value} is not allowed with sample=True");
+        return Err(not_allowed(text));
+    }
+    let interval = interval.map(|time| time.str()).transpose()?;
+    let interval = interval.map(|time| Sampling::interval(&time.to_string()));
+    let interval = interval.transpose().map_err(Failure::from)?;
+    let open = py.detach(|| Sampling::of(pid, interval));
+    Ok(Box::new(open.map_err(Failure::from)?))
 }
 
 #[pymethods]
@@ -52,13 +89,13 @@ impl Attachment {
     fn snapshot(&self, py: Python<'_>) -> Result<Profile> {
         let profile = py.detach(|| {
             let open = lock(&self.open);
-            let snapshot = open.as_ref().map(gilprof::Attachment::snapshot);
+            let snapshot = open.as_ref().map(|source| source.snapshot());
             snapshot.ok_or(gilprof::Error::NotRunning)
         });
         Ok(profile?.into())
     }
 
-    /// Takes the hooks out of the process, and gives the profile of the whole recording.
+    /// Ends the recording, with hooks taken out of the process, and gives all of its profile.
     fn stop(&self, py: Python<'_>) -> Result<Profile> {
         let profile = py.detach(|| {
             let open = lock(&self.open).take();

@@ -221,3 +221,31 @@ def test_a_process_that_ends_is_reported_up_to_there(program, tmp_path):
     program.process.communicate()
     assert running.wait(timeout=120) == 0
     assert gilprof.load(str(tmp_path / "sampled.json")).wall_ns < 100e9
+
+
+def test_from_python_it_is_the_same(program):
+    program.ask("record")
+    with gilprof.attach(program.process.pid, sample=True, interval="1ms") as attachment:
+        first = attachment.snapshot()
+        program.ask("spin 1")
+        window = attachment.snapshot() - first
+    whole = attachment.result
+    assert (whole.mode, whole.pid) == ("sampled", program.process.pid)
+    assert {"crunch", "polish", "fetch"} <= {thread.name for thread in whole.threads}
+    for one in (window, whole):
+        assert one.samples.count > 0
+        assert all(thread.waits is None for thread in one.threads)
+        for thread in one.threads:
+            assert thread.holding_ns + thread.waiting_ns + thread.detached_ns == thread.lifetime_ns
+    assert window.wall_ns <= whole.wall_ns and window.holding_ns <= whole.holding_ns
+
+
+def test_an_option_that_is_not_for_this_is_told_with_what_is():
+    wrong = [
+        ({"sample": True, "interval": "2"}, "interval=2 is not allowed: 100us to 1s"),
+        ({"sample": True, "threads": 64}, "threads=64 is not allowed with sample=True"),
+        ({"interval": "2ms"}, "interval=2ms is for sample=True only"),
+    ]
+    for options, told in wrong:
+        with pytest.raises(gilprof.OptionError, match=told):
+            gilprof.attach(os.getpid(), **options)

@@ -29,6 +29,10 @@ for site in merged.sites(kind="hold"):
     c_functions: list[str] = [frame.function for frame in site.native if frame.native]
 for blocked in merged.blocked:
     kind: str = f"{blocked.call} on {blocked.on or merged.blocked_missing}"
+with gilprof.attach(4242, sample=True, interval="5ms") as looking:
+    looks: int = 0 if merged.samples is None else merged.samples.count
+with gilprof.attach(looking.pid, threads=64, clock="monotonic"):
+    pass
 missing: bool = merged.stacks_missing is not None and merged.stacks_lost == 0
 """
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use gilprof::Options;
+use gilprof::{Options, Sampling};
 
 use crate::error::Error;
 
@@ -58,7 +58,8 @@ and lines are drawn in ASCII where the locale is not UTF-8.
 
 Examples:
   gilprof top 4242
-  gilprof top 4242 -i 5 -o service.json";
+  gilprof top 4242 --sample
+  gilprof top 4242 -r 5 -o service.json";
 
 /// Tells whether the GIL is what a Python program waits for, and who holds it.
 #[derive(Debug, Parser)]
@@ -149,6 +150,27 @@ impl RecordingArgs {
     }
 }
 
+/// Look at a process from outside, instead.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SamplingArgs {
+    /// Only look at the process from outside, now and then: nothing is written to it and none
+    /// of its threads stands still. The times are estimates.
+    #[arg(long, conflicts_with_all = ["threads", "ring", "clock", "stacks", "timeline"])]
+    pub(crate) sample: bool,
+    /// How long it is between two such looks on average, 100us to 1s [default: 2ms, or longer
+    /// where that takes more than a twentieth of a CPU].
+    #[arg(long, value_name = "TIME", requires = "sample")]
+    pub(crate) interval: Option<String>,
+}
+
+impl SamplingArgs {
+    /// How long it is between two looks.
+    pub(crate) fn interval(&self) -> Result<Option<Duration>, Error> {
+        let interval = self.interval.as_deref().map(Sampling::interval);
+        Ok(interval.transpose()?)
+    }
+}
+
 /// Record a process that runs already.
 #[derive(Debug, clap::Args)]
 pub(crate) struct AttachArgs {
@@ -164,27 +186,10 @@ pub(crate) struct AttachArgs {
     /// Form of the report on the standard output [default: text].
     #[arg(long, value_enum, hide_default_value = true)]
     pub(crate) format: Option<Format>,
-    /// Only look at the process from outside, now and then: nothing is written to it and none
-    /// of its threads stands still. The times are estimates.
-    #[arg(long, conflicts_with_all = ["threads", "ring", "clock", "stacks", "timeline"])]
-    pub(crate) sample: bool,
-    /// How long it is between two such looks on average, 100us to 1s [default: 2ms, or longer
-    /// where that takes more than a twentieth of a CPU].
-    #[arg(long, value_name = "TIME", value_parser = time, requires = "sample")]
-    pub(crate) interval: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) sampling: SamplingArgs,
     #[command(flatten)]
     pub(crate) recording: RecordingArgs,
-}
-
-fn time(text: &str) -> Result<Duration, String> {
-    let units = [("us", 1e-6), ("ms", 1e-3), ("s", 1.0)];
-    let seconds = units.iter().find_map(|(unit, seconds)| {
-        let number: f64 = text.strip_suffix(unit)?.parse().ok()?;
-        Some(number * seconds)
-    });
-    let allowed = seconds.filter(|&seconds| seconds > 0.0 && seconds <= LONGEST);
-    let seconds = allowed.ok_or("a time with its unit is expected, as in 500us or 2ms")?;
-    Ok(Duration::from_secs_f64(seconds))
 }
 
 /// The longest recording, in seconds: a year.
@@ -236,17 +241,19 @@ pub(crate) struct TopArgs {
     /// The process; `gilprof ps` lists those there are.
     #[arg(value_name = "PID")]
     pub(crate) pid: u32,
-    /// How long from one look to the next [default: 1].
-    #[arg(short, long, value_name = "SECONDS", value_parser = interval, default_value = "1", hide_default_value = true)]
-    pub(crate) interval: Duration,
+    /// How long from one screen to the next [default: 1].
+    #[arg(short, long, value_name = "SECONDS", value_parser = refresh, default_value = "1", hide_default_value = true)]
+    pub(crate) refresh: Duration,
     /// Where key f saves the profile as JSON [default: a new file in the current folder].
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
+    pub(crate) sampling: SamplingArgs,
+    #[command(flatten)]
     pub(crate) recording: RecordingArgs,
 }
 
-fn interval(text: &str) -> Result<Duration, String> {
+fn refresh(text: &str) -> Result<Duration, String> {
     let seconds: Option<f64> = text.parse().ok();
     let allowed = seconds.filter(|seconds| (0.1..=3600.0).contains(seconds));
     let seconds = allowed.ok_or("a number of seconds from 0.1 to 3600 is expected, as in 2")?;
@@ -321,19 +328,10 @@ mod tests {
     }
 
     #[test]
-    fn an_interval_is_neither_too_short_nor_for_ever() {
-        assert_eq!(interval("0.5"), Ok(Duration::from_millis(500)));
+    fn a_screen_is_drawn_neither_too_often_nor_never() {
+        assert_eq!(refresh("0.5"), Ok(Duration::from_millis(500)));
         for wrong in ["0", "0.01", "-1", "nan", "inf", "1e9", "soon", ""] {
-            assert!(interval(wrong).unwrap_err().contains("0.1 to 3600"));
-        }
-    }
-
-    #[test]
-    fn a_time_between_looks_has_its_unit() {
-        assert_eq!(time("500us"), Ok(Duration::from_micros(500)));
-        assert_eq!(time("2.5ms"), Ok(Duration::from_micros(2_500)));
-        for wrong in ["2", "ms", "0ms", "-1ms", "nans", "2min", ""] {
-            assert!(time(wrong).unwrap_err().contains("with its unit"));
+            assert!(refresh(wrong).unwrap_err().contains("0.1 to 3600"));
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use gilprof::Profile;
+use gilprof::{Profile, Source};
 use rustix::process::Signal;
 
 use crate::args::{AttachArgs, Format};
@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::file::Target;
 use crate::format::render;
 use crate::print::print;
-use crate::source::Source;
+use crate::source::begin;
 use crate::terminal::Terminal;
 
 /// How long to wait before looking again whether it is time to end.
@@ -30,11 +30,11 @@ const SAID: Duration = Duration::from_secs(1);
 pub(crate) fn attach(args: &AttachArgs) -> Result<i32, Error> {
     let target = args.output.as_deref().map(Target::prepare).transpose()?;
     let asked_to_end = hear_signals()?;
-    let source = Source::of(args)?;
+    let source = begin(args.pid, &args.sampling, &args.recording)?;
     let mut progress = Progress::new(args.pid, args.duration);
     let end = Instant::now() + args.duration;
     while Instant::now() < end && !asked_to_end.load(SeqCst) && !source.has_ended() {
-        progress.say(&source);
+        progress.say(&*source);
         std::thread::sleep(PAUSE.min(end.saturating_duration_since(Instant::now())));
     }
     progress.clear();
@@ -96,7 +96,7 @@ impl Progress {
         }
     }
 
-    fn say(&mut self, source: &Source) {
+    fn say(&mut self, source: &dyn Source) {
         let is_due = self.said.is_none_or(|said| said.elapsed() >= SAID);
         if !self.is_shown || !is_due {
             return;

@@ -1,7 +1,7 @@
 //! Profiles that tests render.
 
 use gilprof::core::{
-    Blame, Demand, Distribution, Frame, Gil, Hold, ProfileParts, Site, State, Thread,
+    Blame, Demand, Distribution, Frame, Gil, Hold, Mode, ProfileParts, Samples, Site, State, Thread,
 };
 use gilprof::{Ended, Profile};
 
@@ -121,5 +121,24 @@ pub(crate) fn contended() -> Profile {
         site(1, &[0, 1, 2, 3], 380 * MS, 5),
         site(2, &[1], 370 * MS, 4),
     ];
+    Profile::assemble(parts)
+}
+
+/// The same as looks from outside would show it.
+pub(crate) fn sampled() -> Profile {
+    let mut parts = contended().into_parts();
+    parts.mode = Mode::Sampled;
+    parts.samples = Some(Samples {
+        count: 500,
+        ..Samples::default()
+    });
+    (parts.events, parts.holds) = (0, Vec::new());
+    for thread in &mut parts.threads {
+        (thread.acquisitions, thread.contended, thread.waits) = (0, 0, 0);
+        (thread.hold, thread.wait) = <(Distribution, Distribution)>::default();
+    }
+    for row in &mut parts.blame {
+        (row.waits, row.longest_ns) = (0, 0);
+    }
     Profile::assemble(parts)
 }

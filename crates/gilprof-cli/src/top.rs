@@ -1,10 +1,9 @@
 //! `gilprof top`: a live screen of a process that runs already.
 //!
-//! A [`source`](Source) is looked at now and then; what was seen ([`view`](View)) and
+//! A [source](Source) is asked now and then; what was seen ([`view`](View)) and
 //! what keys asked for make up the [`state`](State), which `screen` draws without
 //! knowing of a terminal. `live` is the loop around them.
 
-mod source;
 mod trend;
 mod view;
 
@@ -26,19 +25,19 @@ mod stage;
 
 use std::io::{self, IsTerminal};
 
-use gilprof::Attachment;
+use gilprof::Source;
 use gilprof_attach::Process;
 
 use crate::args::TopArgs;
 use crate::command::say;
 use crate::error::{Error, FAILED};
 use crate::file::Target;
+use crate::source::begin;
 use crate::terminal::Terminal;
 
 use input::Input;
 use live::{Left, Live};
 use look::Look;
-use source::Source;
 use stage::Stage;
 use state::State;
 
@@ -51,15 +50,14 @@ pub(crate) fn top(args: &TopArgs) -> Result<i32, Error> {
     if !can_show() {
         return Err(Error::NoTerminal);
     }
-    let options = args.recording.options()?;
     let live = Live {
-        interval: args.interval,
+        refresh: args.refresh,
         target: args.output.as_deref().map(Target::prepare).transpose()?,
     };
     // Where it has ended, attaching says so.
     let command = Process::of(args.pid).map(|process| process.command().join(" "));
-    let attach = || Ok(Attachment::to(args.pid, options)?);
-    show(attach, command.unwrap_or_default(), &live)
+    let begin = || begin(args.pid, &args.sampling, &args.recording);
+    show(begin, command.unwrap_or_default(), &live)
 }
 
 /// Whether there is a terminal that can be moved about on.
@@ -70,18 +68,18 @@ fn can_show() -> bool {
 
 /// Shows a source that is begun once signals are heard. Whatever happens, the terminal is
 /// put back and the recording ended.
-fn show<S: Source>(
-    begin: impl FnOnce() -> Result<S, Error>,
+fn show(
+    begin: impl FnOnce() -> Result<Box<dyn Source>, Error>,
     command: String,
     live: &Live,
 ) -> Result<i32, Error> {
     let failed = |what| move |source| Error::Os { what, source };
     let look = Look::of(Terminal::of(&io::stdout()));
     let mut input = Input::listen().map_err(failed("listen for signals"))?;
-    let mut source = begin()?;
+    let source = begin()?;
     let mut state = State::new(command, source.snapshot());
     let shown = Stage::open(look)
-        .and_then(|mut stage| live.run(&mut source, &mut state, &mut stage, &mut input));
+        .and_then(|mut stage| live.run(&*source, &mut state, &mut stage, &mut input));
     let stopped = source.stop();
     match shown.map_err(failed("show a screen"))? {
         Left::Quit => {

@@ -18,10 +18,12 @@ for number in range(3):
     threading.Thread(target=crunch, name=f'cruncher-{number}', daemon=True).start()
 ";
 
-fn top(python: &Waiting) -> Shown {
+fn top(python: &Waiting, options: &[&str]) -> Shown {
     Shown::start(env!("CARGO_BIN_EXE_gilprof"), |command| {
         let pid = python.pid().to_string();
-        command.args(["top", &pid, "--interval", "0.2"]);
+        command
+            .args(["top", &pid, "--refresh", "0.2"])
+            .args(options);
     })
 }
 
@@ -34,7 +36,7 @@ fn held(text: &str) -> Option<u32> {
 #[test]
 fn a_busy_python_is_seen_with_its_threads_and_its_code() {
     let mut python = Waiting::python(BUSY, &mut python3());
-    let mut shown = top(&python);
+    let mut shown = top(&python, &[]);
     shown.until_shows(&format!("pid {}", python.pid()));
     // Of all of the recording: what a short window has depends on luck.
     shown.press("w");
@@ -69,9 +71,65 @@ fn a_busy_python_is_seen_with_its_threads_and_its_code() {
 }
 
 #[test]
+fn a_python_that_is_only_looked_at_is_seen_with_what_looks_tell() {
+    let mut python = Waiting::python(BUSY, &mut python3());
+    let before = mapped(&python);
+    let mut shown = top(&python, &["--sample", "--interval", "1ms"]);
+    shown.press("w");
+    for text in ["sampled", " looks ", "crunch ", "<string>:6"] {
+        shown.until_shows(text);
+    }
+    shown.until("nearly always held", |screen| {
+        held(&screen.contents()) > Some(80)
+    });
+    for number in 0..3 {
+        shown.until("without what only events tell", |screen| {
+            let text = screen.contents();
+            let row = text
+                .lines()
+                .find(|line| line.starts_with(&format!("cruncher-{number} ")));
+            row.is_some_and(|row| row.split_whitespace().rev().take(2).eq(["n/a", "n/a"]))
+        });
+    }
+    assert_eq!(mapped(&python), before);
+    shown.press("f");
+    shown.until_shows("saved: ");
+    shown.press("q");
+    assert!(shown.end().success(), "{}", shown.text());
+    let saved = shown.folder.join(format!("gilprof-{}.json", python.pid()));
+    let report = gilprof().arg("report").arg(saved).output().unwrap();
+    let report = String::from_utf8_lossy(&report.stdout);
+    assert!(
+        report.contains("sampled: the process was looked at"),
+        "{report}"
+    );
+    drop(python.0.stdin.take());
+    assert!(python.0.wait().unwrap().success());
+}
+
+/// The files that are mapped into it, and pages that can be executed.
+fn mapped(python: &Waiting) -> Vec<String> {
+    let maps = std::fs::read_to_string(format!("/proc/{}/maps", python.pid())).unwrap();
+    let kept = maps
+        .lines()
+        .filter(|line| line.contains(" r-x") || line.contains('/'));
+    kept.map(String::from).collect()
+}
+
+#[test]
+fn an_interval_of_looks_that_is_not_allowed_is_told_without_a_screen() {
+    let mut shown = Shown::start(env!("CARGO_BIN_EXE_gilprof"), |command| {
+        command.args(["top", "1", "--sample", "--interval", "2"]);
+    });
+    assert_eq!(shown.end().code(), Some(2));
+    let said = "option interval=2 is not allowed: 100us to 1s";
+    assert!(shown.text().contains(said), "{}", shown.text());
+}
+
+#[test]
 fn the_end_of_the_process_is_told_and_the_screen_stays() {
     let mut python = Waiting::python(BUSY, &mut python3());
-    let mut shown = top(&python);
+    let mut shown = top(&python, &[]);
     shown.until_shows("cruncher-0 ");
     python.0.kill().unwrap();
     python.0.wait().unwrap();

@@ -35,6 +35,7 @@ mod measure;
 mod sampling;
 mod session;
 mod shared;
+mod source;
 
 pub use attachment::Attachment;
 pub use error::Error;
@@ -43,6 +44,7 @@ pub use options::{ClockChoice, Options};
 pub use sampling::Sampling;
 pub use session::{Builder, Profiler, Session, snapshot};
 pub use shared::{Listener, SharedSession, VARIABLE};
+pub use source::Source;
 
 pub use gilprof_core as core;
 pub use gilprof_core::{Ended, Finding, Profile, Window};

@@ -77,6 +77,14 @@ impl Sampling {
         })
     }
 
+    /// The interval that is written as a number with its unit: `500us`, `2.5ms`, `1s`.
+    ///
+    /// # Errors
+    /// [`Error::is_option`] where it is not, or is not allowed.
+    pub fn interval(text: &str) -> Result<Duration, Error> {
+        Interval::parse(text)
+    }
+
     /// The process.
     pub fn pid(&self) -> u32 {
         self.pid

@@ -31,7 +31,7 @@ pub(crate) enum Step {
 }
 
 /// Keys and what they do, for the help.
-pub(crate) const HELP: [(&str, &str); 14] = [
+pub(crate) const HELP: [(&str, &str); 15] = [
     ("q", "quit; the process runs on as before"),
     ("p space", "pause, and go on: recording goes on meanwhile"),
     ("s", "sort threads by wait, hold, caused or name"),
@@ -46,6 +46,10 @@ pub(crate) const HELP: [(&str, &str); 14] = [
     ("Ctrl-L", "draw the screen anew"),
     ("wait, hold", "time without and with the GIL that it wanted"),
     ("caused", "what others waited while it held the GIL"),
+    (
+        "n/a",
+        "not known: of looks from outside, counts and single waits",
+    ),
 ];
 
 /// What a key does where no text is typed.

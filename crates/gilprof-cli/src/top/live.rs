@@ -4,10 +4,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use gilprof::Source;
 use rustix::process::Signal;
 
 use super::input::{Heard, Input};
-use super::source::Source;
 use super::stage::Stage;
 use super::state::{State, Wish};
 use super::view::Scope;
@@ -29,7 +29,7 @@ pub(crate) enum Left {
 #[derive(Debug)]
 pub(crate) struct Live {
     /// How long from one look to the next.
-    pub(crate) interval: Duration,
+    pub(crate) refresh: Duration,
     /// Where a profile is saved; else in a new file in the current folder.
     pub(crate) target: Option<Target>,
 }
@@ -41,16 +41,16 @@ impl Live {
     /// Where the terminal refuses.
     pub(crate) fn run(
         &self,
-        source: &mut impl Source,
+        source: &dyn Source,
         state: &mut State,
         stage: &mut Stage,
         input: &mut Input,
     ) -> io::Result<Left> {
-        let mut due = Instant::now() + self.interval;
+        let mut due = Instant::now() + self.refresh;
         loop {
             stage.show(state)?;
             let pause = match state.has_ended() {
-                true => self.interval.max(Duration::from_secs(3600)),
+                true => self.refresh.max(Duration::from_secs(3600)),
                 false => due.saturating_duration_since(Instant::now()),
             };
             for heard in input.hear(pause)? {
@@ -60,7 +60,7 @@ impl Live {
             }
             if Instant::now() >= due && !state.has_ended() {
                 look(source, state);
-                due = Instant::now() + self.interval;
+                due = Instant::now() + self.refresh;
             }
         }
     }
@@ -121,7 +121,7 @@ fn unused(pid: u32) -> PathBuf {
     all.find(|path| !path.exists()).unwrap_or_default()
 }
 
-fn look(source: &mut impl Source, state: &mut State) {
+fn look(source: &dyn Source, state: &mut State) {
     // Asked first: what was recorded up to the end is then in the last look.
     let has_ended = source.has_ended();
     state.look(source.snapshot());

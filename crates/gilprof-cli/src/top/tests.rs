@@ -26,10 +26,11 @@ fn program() {
         return;
     };
     let live = Live {
-        interval: Duration::from_millis(20),
+        refresh: Duration::from_millis(20),
         target: None,
     };
-    let status = show(|| Ok(Scripted::new(script)), "python app.py".into(), &live).unwrap();
+    let begin = || Ok(Scripted::begin(script));
+    let status = show(begin, "python app.py".into(), &live).unwrap();
     std::process::exit(status);
 }
 

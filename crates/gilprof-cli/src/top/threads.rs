@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use gilprof::Profile;
-use gilprof::core::Thread;
+use gilprof::core::{Mode, Thread};
 
 use crate::content::{Bar, Cell, Column, Labels, Table};
 use crate::duration::{duration, duration_or_na};
@@ -74,7 +74,7 @@ pub(crate) fn threads(profile: &Profile, labels: &Labels, order: Order, filter: 
     Table {
         columns: COLUMNS.into(),
         rows: rows
-            .map(|(label, thread)| row(label, thread, profile.wall_ns()))
+            .map(|(label, thread)| row(label, thread, profile))
             .collect(),
     }
 }
@@ -84,7 +84,7 @@ pub(crate) fn has(text: &str, part: &str) -> bool {
     text.to_lowercase().contains(&part.to_lowercase())
 }
 
-fn row(label: String, thread: &Thread, wall_ns: u64) -> Vec<Cell> {
+fn row(label: String, thread: &Thread, profile: &Profile) -> Vec<Cell> {
     let bar = Bar {
         holding_ns: thread.holding_ns,
         waiting_ns: thread.waiting_ns,
@@ -97,9 +97,17 @@ fn row(label: String, thread: &Thread, wall_ns: u64) -> Vec<Cell> {
         time(duration(thread.waiting_ns)),
         time(duration(thread.holding_ns)),
         time(duration(thread.caused_ns)),
-        rate(thread.waits, wall_ns).into(),
+        waits(thread, profile).into(),
         time(duration_or_na(thread.wait.quantile(0.99))),
     ]
+}
+
+/// How often in a second it began to wait; only events tell that.
+fn waits(thread: &Thread, profile: &Profile) -> String {
+    match profile.mode() {
+        Mode::Exact => rate(thread.waits, profile.wall_ns()),
+        Mode::Sampled => String::from("n/a"),
+    }
 }
 
 /// How often in a second.

@@ -1,6 +1,6 @@
 //! The lines of text around the charts and tables.
 
-use gilprof::core::Mode;
+use gilprof::Profile;
 use ratatui::style::Style;
 
 use super::look::Look;
@@ -29,20 +29,23 @@ pub(crate) fn mark(state: &State) -> &'static str {
 pub(crate) fn process(state: &State) -> String {
     let profile = &state.view().of(Scope::Total).profile;
     let members = profile.threads().iter().filter(|thread| !thread.ended);
-    let mode = match profile.mode() {
-        Mode::Exact => "exact",
-        Mode::Sampled => "sampled",
-    };
     [
         format!("pid {}", profile.pid()),
         duration(profile.wall_ns()),
-        mode.into(),
-        format!("{} dropped", count(profile.dropped())),
+        mode(profile),
         plural(members.count() as u64, "thread", "threads"),
         format!("Python {}", profile.python()),
         harmless(state.command()),
     ]
     .join(GAP)
+}
+
+/// How the numbers are got, and what was lost of them or how many there are.
+fn mode(profile: &Profile) -> String {
+    match profile.samples() {
+        None => format!("exact{GAP}{} dropped", count(profile.dropped())),
+        Some(samples) => format!("sampled{GAP}{}", plural(samples.count, "look", "looks")),
+    }
 }
 
 /// How much the GIL is held now, and what the chart beside it is of.

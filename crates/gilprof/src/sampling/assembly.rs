@@ -8,6 +8,7 @@ use gilprof_code::{Memory, ProcessMemory};
 use gilprof_core::{Clock, CpuSource, Ended, Mode, Profile, ProfileParts, Survey};
 
 use crate::error::Error;
+use crate::signals::thread_cpu_ns;
 
 use super::look::{Look, Looker};
 use super::shelf::Shelf;
@@ -16,6 +17,8 @@ use super::shelf::Shelf;
 const INTERVAL: u64 = 32;
 /// By this function glibc is known.
 const GLIBC: &str = "gnu_get_libc_version";
+/// How often the first look is tried.
+const TRIES: usize = 100;
 
 /// A process that is sampled, and what was seen of it.
 #[derive(Debug)]
@@ -51,7 +54,7 @@ impl Recording {
         let counts = modules.exporting(GLIBC).is_some();
         let words = gils.iter().map(|gil| GilWords::of(pid, gil.cond, counts));
         let shelf = Shelf::of(pid, &python);
-        Ok(Recording {
+        let mut recording = Recording {
             pid,
             looker: Looker::new(pid, words.collect(), shelf),
             python,
@@ -62,7 +65,26 @@ impl Recording {
             spent_ns: 0,
             started_at: unix_ns(),
             is_over: false,
-        })
+        };
+        recording.begin()?;
+        Ok(recording)
+    }
+
+    /// Looks for the first time: all profiles of the recording begin there.
+    fn begin(&mut self) -> Result<(), Error> {
+        let began_ns = thread_cpu_ns();
+        for _ in 0..TRIES {
+            let has_begun = !self.look() || self.survey.samples().count > 0;
+            if has_begun {
+                self.has_cost(thread_cpu_ns().saturating_sub(began_ns));
+                return Ok(());
+            }
+        }
+        let pid = self.pid;
+        Err(gilprof_attach::Error::Refused(format!(
+            "process {pid} cannot be sampled: its GIL changed hands each time it was read"
+        ))
+        .into())
     }
 
     pub(super) fn has_ended(&self) -> bool {

@@ -25,16 +25,27 @@ pub(super) struct Interval {
 }
 
 impl Interval {
+    /// The time that is written as a number with its unit: `500us`, `2.5ms`, `1s`.
+    ///
+    /// # Errors
+    /// [`Error::is_option`] where it is not, or is not allowed.
+    pub(super) fn parse(text: &str) -> Result<Duration, Error> {
+        let units = [("us", 1e-6), ("ms", 1e-3), ("s", 1.0)];
+        let seconds = units.iter().find_map(|(unit, seconds)| {
+            let number: f64 = text.strip_suffix(unit)?.parse().ok()?;
+            Some(number * seconds)
+        });
+        let time = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let time = time.ok_or_else(|| refuse(text))?;
+        allowed(time).then_some(time).ok_or_else(|| refuse(text))
+    }
+
     /// # Errors
     /// [`Error::is_option`] where it is not allowed.
     pub(super) fn new(asked: Option<Duration>) -> Result<Self, Error> {
         let mean = asked.unwrap_or(DEFAULT);
-        if mean < ALLOWED.0 || mean > ALLOWED.1 {
-            return Err(Error::Option {
-                option: "interval".into(),
-                value: format!("{mean:?}"),
-                allowed: "0.1 ms to 1 s".into(),
-            });
+        if !allowed(mean) {
+            return Err(refuse(&format!("{mean:?}")));
         }
         Ok(Interval {
             mean,
@@ -53,6 +64,18 @@ impl Interval {
             false => self.mean.max(AFFORDED * self.cost),
         };
         around(mean, &mut self.seed)
+    }
+}
+
+fn allowed(mean: Duration) -> bool {
+    (ALLOWED.0..=ALLOWED.1).contains(&mean)
+}
+
+fn refuse(value: &str) -> Error {
+    Error::Option {
+        option: "interval".into(),
+        value: value.into(),
+        allowed: "100us to 1s".into(),
     }
 }
 
@@ -93,7 +116,23 @@ mod tests {
         assert!(error.is_option());
         assert_eq!(
             error.to_string(),
-            "option interval=2s is not allowed: 0.1 ms to 1 s"
+            "option interval=2s is not allowed: 100us to 1s"
         );
+    }
+
+    #[test]
+    fn an_interval_is_written_with_its_unit() {
+        assert_eq!(
+            Interval::parse("500us").unwrap(),
+            Duration::from_micros(500)
+        );
+        assert_eq!(
+            Interval::parse("2.5ms").unwrap(),
+            Duration::from_micros(2_500)
+        );
+        for wrong in ["2", "ms", "0ms", "-1ms", "nans", "infs", "2s", "2min", ""] {
+            let error = Interval::parse(wrong).unwrap_err().to_string();
+            assert!(error.contains("100us to 1s"), "{error}");
+        }
     }
 }

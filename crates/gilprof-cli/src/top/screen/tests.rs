@@ -85,6 +85,21 @@ fn in_a_usual_terminal_there_is_all_of_it() {
 }
 
 #[test]
+fn what_only_events_tell_is_not_known_of_a_process_that_is_looked_at() {
+    let mut state = State::new("python".into(), sample::sampled());
+    let lines = lines(&mut state, RICH, 80, 24);
+    assert_eq!(
+        lines[2],
+        "pid 42  1.00 s  sampled  500 looks  2 threads  Python 3.12.1  python"
+    );
+    assert_eq!(
+        lines[9].split_whitespace().collect::<Vec<_>>().join(" "),
+        "main █████▒▒▒▒░ 400 ms 500 ms 390 ms n/a n/a"
+    );
+    line_with(&lines, "app/work.py:10");
+}
+
+#[test]
 fn on_a_small_screen_there_is_one_table_at_a_time() {
     let mut state = state(2);
     let threads = lines(&mut state, RICH, 40, 10);

@@ -1,39 +1,47 @@
 //! A recording that is made up.
 
-use gilprof::Profile;
-use gilprof::core::ProfileParts;
+use std::sync::Mutex;
 
-use crate::error::Error;
+use gilprof::core::ProfileParts;
+use gilprof::{Error, Profile, Source};
+
 use crate::sample;
-use crate::top::source::Source;
 
 /// The file that says that the recording was ended.
 pub(crate) const STOPPED: &str = "stopped";
 
 /// A process of which each look shows another second of the same.
+#[derive(Debug)]
 pub(crate) struct Scripted {
-    seconds: u64,
-    seen: ProfileParts,
+    seen: Mutex<Seen>,
     script: String,
 }
 
-impl Scripted {
-    pub(crate) fn new(script: String) -> Self {
-        Scripted {
-            seconds: 0,
-            seen: ProfileParts::default(),
-            script,
-        }
-    }
+/// What was seen so far.
+#[derive(Debug, Default)]
+struct Seen {
+    seconds: u64,
+    parts: ProfileParts,
+}
 
+impl Scripted {
+    pub(crate) fn begin(script: String) -> Box<dyn Source> {
+        Box::new(Scripted {
+            seen: Mutex::default(),
+            script,
+        })
+    }
+}
+
+impl Seen {
     fn add_a_second(&mut self) {
         let second = sample::contended().into_parts();
         self.seconds += 1;
         if self.seconds == 1 {
-            self.seen = second;
+            self.parts = second;
             return;
         }
-        let seen = &mut self.seen;
+        let seen = &mut self.parts;
         seen.wall_ns += second.wall_ns;
         seen.events += second.events;
         for (sum, one) in seen.threads.iter_mut().zip(&second.threads) {
@@ -66,20 +74,21 @@ impl Scripted {
 }
 
 impl Source for Scripted {
-    fn snapshot(&mut self) -> Profile {
-        self.add_a_second();
+    fn snapshot(&self) -> Profile {
+        let mut seen = self.seen.lock().unwrap();
+        seen.add_a_second();
         assert!(
-            self.script != "panic" || self.seconds < 3,
+            self.script != "panic" || seen.seconds < 3,
             "a planted panic"
         );
-        Profile::assemble(self.seen.clone())
+        Profile::assemble(seen.parts.clone())
     }
 
-    fn has_ended(&mut self) -> bool {
-        self.script == "end" && self.seconds >= 3
+    fn has_ended(&self) -> bool {
+        self.script == "end" && self.seen.lock().unwrap().seconds >= 3
     }
 
-    fn stop(mut self) -> Result<Profile, Error> {
+    fn stop(self: Box<Self>) -> Result<Profile, Error> {
         std::fs::write(STOPPED, "").unwrap();
         Ok(self.snapshot())
     }
