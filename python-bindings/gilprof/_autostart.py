@@ -2,8 +2,8 @@
 
 `gilprof.pth` imports this at the start of every Python that finds GILPROF in its
 environment (not with -S, which skips site-packages). Only a value that begins with
-region=, as `gilprof run` sets it, starts anything. Whatever goes wrong in here, the
-program runs.
+region= or follow=, as `gilprof run` sets it, starts anything. Whatever goes wrong in
+here, the program runs.
 """
 
 import os
@@ -18,7 +18,7 @@ _REQUIRE = "GILPROF_REQUIRE"
 
 def _main() -> None:
     value = os.environ.get("GILPROF", "")
-    if not value.startswith("region="):
+    if not value.startswith(("region=", "follow=")):
         return
     from gilprof import _platform
     from gilprof._errors import UnsupportedError
@@ -48,7 +48,7 @@ def _start(value: str) -> None:
 
     _names.watch()
     _names.refresh()
-    _fork.watch()
+    _fork.watch(variable=value)
     atexit.register(_stop, session)
 
 

@@ -14,6 +14,7 @@ mod table;
 mod tables;
 mod timeline;
 
+mod process;
 mod profile;
 mod query;
 
@@ -42,6 +43,8 @@ mod _native {
     #[pymodule_export]
     use crate::measure::{Measure, ProcessMeasure, measure};
     #[pymodule_export]
+    use crate::process::Process;
+    #[pymodule_export]
     use crate::profile::{Profile, load, merge, profile_from_json};
     #[pymodule_export]
     use crate::query::{Query, Row, Rows};
@@ -50,7 +53,7 @@ mod _native {
     #[pymodule_export]
     use crate::session::{Session, snapshot};
     #[pymodule_export]
-    use crate::shared::SharedSession;
+    use crate::shared::{SharedSession, in_followed_child};
     #[pymodule_export]
     use crate::site::{Blocked, Frame, Site};
     #[pymodule_export]

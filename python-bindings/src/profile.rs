@@ -10,6 +10,7 @@ use pyo3::types::{PyDict, PyTuple};
 
 use crate::error::{Failure, Result, file_error, in_file};
 use crate::finding::Finding;
+use crate::process::Process;
 use crate::query::Query;
 use crate::rows::Samples;
 use crate::site::{Blocked, Site};
@@ -50,6 +51,16 @@ impl Profile {
     fn bound(&self, py: Python<'_>, row: core::WhatIf) -> PyResult<WhatIf> {
         let thread = row.thread.map(|id| self.tables(py)?.thread(py, id));
         Ok(WhatIf::new(row, thread.transpose()?))
+    }
+}
+
+/// The word for it.
+pub(crate) fn ended_how(ended: Ended) -> &'static str {
+    match ended {
+        Ended::Running => "running",
+        Ended::Stopped => "stopped",
+        Ended::Exited => "exited",
+        Ended::Killed => "killed",
     }
 }
 
@@ -155,12 +166,19 @@ impl Profile {
     /// or "killed".
     #[getter]
     fn ended_how(&self) -> &'static str {
-        match self.inner.ended_how() {
-            Ended::Running => "running",
-            Ended::Stopped => "stopped",
-            Ended::Exited => "exited",
-            Ended::Killed => "killed",
-        }
+        ended_how(self.inner.ended_how())
+    }
+
+    /// The processes that were recorded: several, where profiles were merged.
+    #[getter]
+    fn processes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, Process::all(&self.inner))
+    }
+
+    /// The name of the process's program, without its arguments; empty where not known.
+    #[getter]
+    fn program(&self) -> &str {
+        self.inner.program()
     }
 
     /// What the profile does not cover, a sentence each.

@@ -7,6 +7,12 @@ use pyo3::prelude::*;
 
 use crate::error::Result;
 
+/// In the child of a fork: records it too, if `gilprof run` follows children.
+#[pyfunction]
+pub(crate) fn in_followed_child(py: Python<'_>, variable: &str) -> Result<()> {
+    Ok(py.detach(|| gilprof::in_followed_child(variable, &[]))?)
+}
+
 /// The recording of a program that `gilprof run` has started.
 #[pyclass(frozen, module = "gilprof._native")]
 #[derive(Debug)]

@@ -42,6 +42,11 @@ impl Tree {
         self.root
     }
 
+    /// Whether there was nobody in it at the last look.
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
     /// Looks at the tree.
     ///
     /// # Errors

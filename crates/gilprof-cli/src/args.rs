@@ -21,8 +21,8 @@ Examples:
 
 const RUN_EXAMPLES: &str = "\
 The program's output, input, signals and exit status are its own. The report
-goes to the standard error, also when the program was killed. It is made by
-the first Python that starts with gilprof installed.
+goes to the standard error, also when the program was killed. It is that of
+the first Python that starts with gilprof installed; with --follow, of all.
 
 Exit status: the program's; 127 where there is no such command, 126 where it
 cannot be run, 2 where an option is wrong or --require is not met.
@@ -31,6 +31,7 @@ Examples:
   gilprof run -- python app.py --port 8080
   gilprof run --format md -- python -m mymodule
   gilprof run -o app.json -- ./start-server.sh
+  gilprof run --follow -- gunicorn -w 4 app:app
   gilprof run --require -o ci.json -- python -m pytest";
 
 const ATTACH_EXAMPLES: &str = "\
@@ -42,6 +43,7 @@ Examples:
   gilprof ps
   gilprof attach 4242
   gilprof attach 4242 --sample
+  gilprof attach --tree 4242
   gilprof attach 4242 -d 60 -o service.json";
 
 const PS_EXAMPLES: &str = "\
@@ -100,6 +102,10 @@ pub(crate) struct RunArgs {
     /// Form of the report on the standard error [default: text].
     #[arg(long, value_enum, hide_default_value = true)]
     pub(crate) format: Option<Format>,
+    /// Profile all Pythons that the program starts, also by fork, and not the first one only:
+    /// the report has a row for each process.
+    #[arg(long)]
+    pub(crate) follow: bool,
     /// Fail where the program cannot be profiled, rather than run it all the same.
     #[arg(long)]
     pub(crate) require: bool,
@@ -177,6 +183,10 @@ pub(crate) struct AttachArgs {
     /// The process; `gilprof ps` lists those there are.
     #[arg(value_name = "PID")]
     pub(crate) pid: u32,
+    /// Record all Pythons that it has started as well, and those that they start meanwhile: the
+    /// report has a row for each process.
+    #[arg(long)]
+    pub(crate) tree: bool,
     /// For how many seconds [default: 10].
     #[arg(short, long, value_name = "SECONDS", value_parser = seconds, default_value = "10", hide_default_value = true)]
     pub(crate) duration: Duration,

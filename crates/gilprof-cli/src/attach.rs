@@ -14,6 +14,7 @@ use crate::duration::duration;
 use crate::error::Error;
 use crate::file::Target;
 use crate::format::render;
+use crate::number::percent;
 use crate::print::print;
 use crate::source::begin;
 use crate::terminal::Terminal;
@@ -30,7 +31,7 @@ const SAID: Duration = Duration::from_secs(1);
 pub(crate) fn attach(args: &AttachArgs) -> Result<i32, Error> {
     let target = args.output.as_deref().map(Target::prepare).transpose()?;
     let asked_to_end = hear_signals()?;
-    let source = begin(args.pid, &args.sampling, &args.recording)?;
+    let source = begin(args.pid, args.tree, &args.sampling, &args.recording)?;
     let mut progress = Progress::new(args.pid, args.duration);
     let end = Instant::now() + args.duration;
     while Instant::now() < end && !asked_to_end.load(SeqCst) && !source.has_ended() {
@@ -104,12 +105,18 @@ impl Progress {
         self.said = Some(Instant::now());
         let so_far = source.snapshot();
         let line = format!(
-            "recording process {}: {} of {}, {} threads, GIL held {:.0} %; Ctrl-C ends it",
+            "recording process {}: {} of {}, {} threads, {}; Ctrl-C ends it",
             self.pid,
             whole(self.began.elapsed()),
             whole(self.duration),
             so_far.threads().len(),
-            100.0 * so_far.holding_ns() as f64 / so_far.wall_ns().max(1) as f64,
+            match so_far.processes().len() {
+                ..2 => format!(
+                    "GIL held {}",
+                    percent(so_far.holding_ns(), so_far.wall_ns())
+                ),
+                many => format!("{many} processes"),
+            },
         );
         self.write(&line);
     }

@@ -25,12 +25,12 @@ const NO_PYTHON: &str = "no Python with gilprof in it has started. Install it wh
 pub(crate) fn run(args: &RunArgs) -> Result<i32, Error> {
     let options = args.recording.options()?;
     let target = args.output.as_deref().map(Target::prepare).transpose()?;
-    let mut recorder = Recorder::new(options, args.require)?;
+    let mut recorder = Recorder::new(options, args.require, args.follow)?;
     let mut signals = Signals::listen()?;
     let mut child = Child::spawn(&args.command, &recorder.environment(args.require))?;
     let ending = follow(&mut child, &mut signals, &mut recorder)?;
     signals.give_up();
-    match recorder.finish(ending) {
+    match recorder.finish(child.pid().unsigned_abs(), ending) {
         Outcome::Profiled(profile) => tell(&profile, args.format, target.as_ref()),
         Outcome::NoPython => return Ok(unprofiled(NO_PYTHON, args.require, ending)),
         Outcome::Refused(error) => {

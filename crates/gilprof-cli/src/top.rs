@@ -56,7 +56,7 @@ pub(crate) fn top(args: &TopArgs) -> Result<i32, Error> {
     };
     // Where it has ended, attaching says so.
     let command = Process::of(args.pid).map(|process| process.command().join(" "));
-    let begin = || begin(args.pid, &args.sampling, &args.recording);
+    let begin = || begin(args.pid, false, &args.sampling, &args.recording);
     show(begin, command.unwrap_or_default(), &live)
 }
 

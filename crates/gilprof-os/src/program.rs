@@ -5,15 +5,12 @@ const LONGEST: usize = 64;
 
 /// The name of the program that a process runs: of a script or module, where Python runs
 /// one, as in `gunicorn` or `-m celery`, else of the executable. Arguments are left out:
-/// they may be secret. `None` where the process is gone or nothing is known.
+/// they may be secret. `None` where the process has ended or nothing is known.
 pub fn program(pid: u32) -> Option<String> {
     let line = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     let line = String::from_utf8_lossy(&line);
     let arguments: Vec<&str> = line.trim_end_matches('\0').split('\0').collect();
-    name(&arguments).or_else(|| {
-        let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
-        Some(name.trim_end().into())
-    })
+    name(&arguments)
 }
 
 fn name(arguments: &[&str]) -> Option<String> {
@@ -55,10 +52,6 @@ fn base(path: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn named(arguments: &[&str]) -> Option<String> {
-        name(arguments)
-    }
-
     #[test]
     fn a_script_is_named_and_its_arguments_are_not() {
         let line = [
@@ -67,27 +60,27 @@ mod tests {
             "/srv/app/bin/gunicorn",
             "--key=secret",
         ];
-        assert_eq!(named(&line).as_deref(), Some("gunicorn"));
+        assert_eq!(name(&line).as_deref(), Some("gunicorn"));
         let line = ["python", "-X", "dev", "-Wd", "-m", "celery", "worker"];
-        assert_eq!(named(&line).as_deref(), Some("-m celery"));
-        assert_eq!(named(&["python3", "-c", "secret"]).as_deref(), Some("-c"));
+        assert_eq!(name(&line).as_deref(), Some("-m celery"));
+        assert_eq!(name(&["python3", "-c", "secret"]).as_deref(), Some("-c"));
     }
 
     #[test]
     fn an_executable_that_is_no_python_is_named_itself() {
         assert_eq!(
-            named(&["/usr/sbin/apache2", "-k", "start"]).as_deref(),
+            name(&["/usr/sbin/apache2", "-k", "start"]).as_deref(),
             Some("apache2")
         );
-        assert_eq!(named(&["python3"]).as_deref(), Some("python3"));
+        assert_eq!(name(&["python3"]).as_deref(), Some("python3"));
     }
 
     #[test]
     fn a_name_that_a_program_gives_itself_is_kept() {
         let worker = "gunicorn: worker [/srv/app]";
-        assert_eq!(named(&[worker]).as_deref(), Some(worker));
-        assert_eq!(named(&[""]), None);
-        assert_eq!(named(&[]), None);
+        assert_eq!(name(&[worker]).as_deref(), Some(worker));
+        assert_eq!(name(&[""]), None);
+        assert_eq!(name(&[]), None);
     }
 
     #[test]

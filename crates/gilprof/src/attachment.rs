@@ -215,6 +215,7 @@ impl Reading {
     /// Gives threads the names that Python has for them.
     fn name(&mut self) {
         self.named = Instant::now();
+        self.collector.program.read(self.region.recording().pid);
         for thread in self.python.thread_names().unwrap_or_default() {
             self.region.name_thread(thread.native_id, &thread.name);
         }

@@ -10,6 +10,7 @@ use gilprof_region::{Cursor, Cut, Next, Recording, Region};
 use crate::blocks::Blocks;
 use crate::on_cpu::OnCpu;
 use crate::pace::Pace;
+use crate::program::Program;
 use crate::signals::thread_cpu_ns;
 use crate::stacks::Stacks;
 
@@ -32,10 +33,10 @@ pub(crate) struct Collector {
     blocks: Blocks,
     /// The native functions of the process, once it is known.
     native: Option<Native>,
-    /// What program it runs; empty until that is known.
-    program: String,
     events: u64,
     dropped: u64,
+    /// What program the process runs.
+    pub(crate) program: Program,
     /// CPU time that reading has cost this process.
     pub(crate) reading_ns: u64,
     /// What Linux knows of threads that no hook sees.
@@ -56,7 +57,7 @@ impl Default for Collector {
             timeline: None,
             blocks: Blocks::default(),
             native: None,
-            program: String::new(),
+            program: Program::default(),
             events: 0,
             dropped: 0,
             reading_ns: 0,
@@ -92,7 +93,7 @@ impl Collector {
         }
         let pid = region.recording().pid;
         if self.native.is_none() {
-            self.read_program(pid);
+            self.program.read(pid);
         }
         let native = self.native.get_or_insert_with(|| Native::new(pid));
         self.look_again = self.stacks.look(region, native);
@@ -105,11 +106,6 @@ impl Collector {
         }
         let left = self.due.saturating_duration_since(now);
         self.look_again.map_or(left, |look| look.min(left))
-    }
-
-    /// A program may give itself another name, and a process that has ended has none.
-    fn read_program(&mut self, pid: u32) {
-        self.program = gilprof_os::program(pid).unwrap_or(std::mem::take(&mut self.program));
     }
 
     /// Closes the files that looking at threads takes, until it goes on.
@@ -190,7 +186,6 @@ impl Collector {
         let ended = end.map_or(Ended::Running, |(_, ended)| ended);
         self.on_cpu.complete(&mut cut, region, ended);
         self.blocks.settle(region, cut.at_ns);
-        self.read_program(recording.pid);
         self.assemble(region, &recording, cut, charges, ended)
     }
 
@@ -216,7 +211,7 @@ impl Collector {
                 region.epoch()
             ),
             pid: recording.pid,
-            program: self.program.clone(),
+            program: self.program.name().into(),
             python: format!("{major}.{minor}.{patch}"),
             mode: Mode::Exact,
             clock: recording.clock.kind(),

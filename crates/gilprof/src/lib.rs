@@ -13,6 +13,7 @@ mod chance;
 mod error;
 mod options;
 mod pace;
+mod program;
 
 mod blocks;
 mod codes;
@@ -31,20 +32,24 @@ mod reader;
 mod window;
 
 mod attachment;
+mod follow;
 mod measure;
 mod sampling;
 mod session;
 mod shared;
 mod source;
+mod tree;
 
 pub use attachment::Attachment;
 pub use error::Error;
+pub use follow::Follower;
 pub use measure::{Measure, Measured};
 pub use options::{ClockChoice, Options};
 pub use sampling::Sampling;
 pub use session::{Builder, Profiler, Session, snapshot};
-pub use shared::{Listener, SharedSession, VARIABLE};
+pub use shared::{Listener, SharedSession, VARIABLE, in_followed_child};
 pub use source::Source;
+pub use tree::ProcessTree;
 
 pub use gilprof_core as core;
 pub use gilprof_core::{Ended, Finding, Profile, Window};

@@ -1,7 +1,7 @@
 //! A recording of one process that another one reads.
 
 use std::fs::OpenOptions;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use gilprof_core::{Ended, Profile};
@@ -11,11 +11,12 @@ use gilprof_region::{Phase, Region};
 use crate::collector::Collector;
 use crate::engine::engine;
 use crate::error::Error;
+use crate::follow;
 use crate::names;
 use crate::options::Options;
 
 /// How long to wait for a Python to come.
-const NOTHING_YET: Duration = Duration::from_millis(25);
+pub(crate) const NOTHING_YET: Duration = Duration::from_millis(25);
 
 /// The environment variable that tells a Python to record itself.
 pub const VARIABLE: &str = "GILPROF";
@@ -52,6 +53,17 @@ impl Listener {
         format!("region=/proc/{pid}/fd/{file},{}", self.options)
     }
 
+    /// The process that is about to record into the region: its program may become another
+    /// one before anything is read.
+    pub(crate) fn expect(&mut self, pid: u32) {
+        self.collector.program.read(pid);
+    }
+
+    /// What the region is in.
+    pub(crate) fn file(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+
     /// Reads what is new; says how long the caller may wait before the next
     /// time without a loss of events.
     pub fn poll(&mut self) -> Duration {
@@ -73,6 +85,7 @@ impl Listener {
         if matches!(self.region.phase(), Ok(Phase::Running)) {
             names::from_kernel(&self.region);
             self.collector.on_cpu.follow(&self.region);
+            self.collector.program.read(self.region.recording().pid);
         }
     }
 
@@ -114,8 +127,8 @@ impl SharedSession {
     /// where the value is malformed, [`Error::is_unsupported`] where this
     /// interpreter cannot be profiled; that reason is left in the region too.
     pub fn start(variable: &str, threads: &[KnownThread]) -> Result<Self, Error> {
-        let (path, options) = split(variable)?;
-        let region = open(path)?;
+        let (region, options) = split(variable)?;
+        let region = region.open()?;
         if !region.claim_for(std::process::id()) {
             return Err(taken(&region));
         }
@@ -146,23 +159,54 @@ fn taken(region: &Region) -> Error {
     Error::Taken { pid }
 }
 
-fn split(variable: &str) -> Result<(&str, Options), Error> {
-    let (region, options) = variable.split_once(',').unwrap_or((variable, ""));
-    let path = region
-        .strip_prefix("region=")
-        .ok_or_else(|| Error::Option {
-            option: VARIABLE.into(),
-            value: variable.into(),
-            allowed: String::from("region=PATH, then other options, with commas between"),
-        })?;
-    Ok((path, options.parse()?))
+/// In the child of a fork: records it too, where whoever reads the parent's region follows
+/// its children. `variable` is what the parent was started with. Must be called without the
+/// GIL.
+///
+/// # Errors
+/// As [`SharedSession::start`].
+pub fn in_followed_child(variable: &str, threads: &[KnownThread]) -> Result<(), Error> {
+    if let (Place::Asked(_), _) = split(variable)? {
+        // Who stops the parent's recording stops the child's.
+        std::mem::forget(SharedSession::start(variable, threads)?);
+    }
+    Ok(())
 }
 
-fn open(path: &str) -> Result<Region, Error> {
-    let file = OpenOptions::new().read(true).write(true).open(path);
-    let file = file.map_err(|source| Error::Os {
-        what: format!("open the region {path}"),
-        source,
+/// Where the region is.
+enum Place<'v> {
+    /// In this file.
+    File(&'v str),
+    /// Given by who listens at a socket of this name.
+    Asked(&'v str),
+}
+
+fn split(variable: &str) -> Result<(Place<'_>, Options), Error> {
+    let (region, options) = variable.split_once(',').unwrap_or((variable, ""));
+    let file = region.strip_prefix("region=").map(Place::File);
+    let asked = || region.strip_prefix(follow::PREFIX).map(Place::Asked);
+    let place = file.or_else(asked).ok_or_else(|| Error::Option {
+        option: VARIABLE.into(),
+        value: variable.into(),
+        allowed: String::from(
+            "region=PATH or follow=NAME, then other options, with commas between",
+        ),
     })?;
-    Ok(Region::open(file.as_fd())?)
+    Ok((place, options.parse()?))
+}
+
+impl Place<'_> {
+    fn open(&self) -> Result<Region, Error> {
+        match self {
+            Place::Asked(name) => Ok(Region::open(follow::ask(name)?.as_fd())?),
+            Place::File(path) => {
+                let file = OpenOptions::new().read(true).write(true).open(path);
+                let file = file.map_err(|source| Error::Os {
+                    what: format!("open the region {path}"),
+                    source,
+                })?;
+                Ok(Region::open(file.as_fd())?)
+            }
+        }
+    }
 }

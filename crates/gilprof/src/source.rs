@@ -7,6 +7,7 @@ use gilprof_core::Profile;
 use crate::attachment::Attachment;
 use crate::error::Error;
 use crate::sampling::Sampling;
+use crate::tree::ProcessTree;
 
 /// A recording of a process that runs already: exact, by hooks in it ([`Attachment`]), or by
 /// looks at it from outside ([`Sampling`]). What shows or saves profiles needs not know which.
@@ -50,5 +51,19 @@ impl Source for Sampling {
 
     fn stop(self: Box<Self>) -> Result<Profile, Error> {
         Ok(Sampling::stop(*self))
+    }
+}
+
+impl Source for ProcessTree {
+    fn has_ended(&self) -> bool {
+        ProcessTree::has_ended(self)
+    }
+
+    fn snapshot(&self) -> Profile {
+        ProcessTree::snapshot(self)
+    }
+
+    fn stop(self: Box<Self>) -> Result<Profile, Error> {
+        ProcessTree::stop(*self)
     }
 }

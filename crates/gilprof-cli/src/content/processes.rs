@@ -17,7 +17,7 @@ const COLUMNS: [Column; 7] = [
     Column::number("recorded", 3),
     Column::number("GIL held", 0),
     Column::number("waiting", 0),
-    Column::number("of wanted", 1),
+    Column::number("contention", 1),
     Column::text("finding"),
 ];
 

@@ -8,6 +8,7 @@ use gilprof_code::{Memory, ProcessMemory};
 use gilprof_core::{Clock, CpuSource, Ended, Mode, Profile, ProfileParts, Survey};
 
 use crate::error::Error;
+use crate::program::Program;
 use crate::signals::thread_cpu_ns;
 
 use super::look::{Look, Looker};
@@ -24,6 +25,7 @@ const TRIES: usize = 100;
 #[derive(Debug)]
 pub(super) struct Recording {
     pid: u32,
+    program: Program,
     python: Interpreter,
     gils: Vec<GilAt>,
     looker: Looker,
@@ -54,8 +56,11 @@ impl Recording {
         let counts = modules.exporting(GLIBC).is_some();
         let words = gils.iter().map(|gil| GilWords::of(pid, gil.cond, counts));
         let shelf = Shelf::of(pid, &python);
+        let mut program = Program::default();
+        program.read(pid);
         let mut recording = Recording {
             pid,
+            program,
             looker: Looker::new(pid, words.collect(), shelf),
             python,
             gils,
@@ -127,6 +132,7 @@ impl Recording {
     /// The profile up to the last look.
     pub(super) fn profile(&mut self, ended: Ended) -> Profile {
         if !self.is_over {
+            self.program.read(self.pid);
             self.looker.roll.read();
             self.looker.roll.name(&self.python);
         }
@@ -183,6 +189,7 @@ impl Recording {
         ProfileParts {
             recording: format!("{}-{}-sampled", self.pid, self.started_at),
             pid: self.pid,
+            program: self.program.name().into(),
             python: version.map_or_else(
                 |_| String::new(),
                 |[major, minor, patch]| format!("{major}.{minor}.{patch}"),
