@@ -17,6 +17,9 @@ bench: ## what profiling costs here, against the budgets
 scenarios: ## real programs and servers: is the verdict right? (needs wrk; apache2 for some)
 	$(PYTHON) scripts/scenarios.py
 
+services: ## attach to real services: is any answer lost? (needs apache2 for some)
+	$(PYTHON) scripts/services.py
+
 wheel: ## build the wheel into target/wheels
 	$(PYTHON) scripts/venvs.py
 
@@ -29,4 +32,4 @@ fmt: ## format the Rust code
 clean: ## remove everything that was built
 	rm -rf target target-loom .venvs
 
-.PHONY: help demo test bench scenarios wheel fuzz fmt clean
+.PHONY: help demo test bench scenarios services wheel fuzz fmt clean

@@ -164,10 +164,18 @@ def pytest_on(python):
 
 def scenarios():
     """Small programs of which it is known what is true of them, on the newest Python."""
-    python = find_pythons()[-1]
-    inside = venvs.with_wheel(python.label, python.path, venvs.TEST_PACKAGES, venvs.built_wheel())
     program = ROOT / "tests" / "scenarios" / "run.py"
-    return check("scenarios", [inside, program, "--fast", "--runs", "1"])
+    return check("scenarios", [newest(), program, "--fast", "--runs", "1"])
+
+
+def services():
+    """A small server that is attached to while it is asked, on the newest Python."""
+    return check("services", [newest(), ROOT / "tests" / "services" / "check.py", "--fast"])
+
+
+def newest():
+    python = find_pythons()[-1]
+    return venvs.with_wheel(python.label, python.path, venvs.TEST_PACKAGES, venvs.built_wheel())
 
 
 def counts(report):
@@ -183,7 +191,7 @@ def counts(report):
 
 
 CHECKS = [fmt, clippy, rust, doctest, rustdoc, loom, code, inspect, embed, wheel, pytest]
-CHECKS += [scenarios]
+CHECKS += [scenarios, services]
 
 
 def chosen(names):

@@ -50,6 +50,8 @@ MaxRequestWorkers 25
 WSGIScriptAlias / {folder}/app.wsgi process-group=app application-group=%{{GLOBAL}}
 """
 
+# What is shown for their name is no longer than Apache's: (wsgi:a
+PROCESSES = "WSGIDaemonProcess app processes=2 threads=5 display-name=%{GROUP}"
 ONE = "WSGIScriptAlias / {folder}/app.wsgi\n"
 TWO = "WSGIScriptAlias /a {folder}/a.wsgi {group}\nWSGIScriptAlias /b {folder}/b.wsgi {group}\n"
 
@@ -86,7 +88,7 @@ def configuration(mode, port, folder):
         "port": port,
         "modules": MODULES,
         "daemon": "process-group=app" if daemon else "",
-        "daemon_process": "WSGIDaemonProcess app processes=2 threads=5" if daemon else "",
+        "daemon_process": PROCESSES if daemon else "",
         "user": "User www-data\nGroup www-data" if os.geteuid() == 0 else "",
     }
     head = CONFIGURATION.format(**places)

@@ -28,16 +28,7 @@ class Failed(Exception):
 
 def record(scenario, folder):
     """Runs it once; the profiles of its processes are in the folder then."""
-    switch = folder / "switch"
-    switch.write_bytes(b"\0")
-    places = {"port": free_port(), "slow": free_port()}
-    environment = {
-        **os.environ,
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "SLOW_SERVER": str(places["slow"]),
-        **dict(scenario.environment),
-    }
+    places, environment = prepare(scenario, folder)
     if scenario.itself or scenario.load:
         environment["SCENARIO_RECORDINGS"] = str(folder)
     with slow_server(scenario, places["slow"], folder):
@@ -51,6 +42,20 @@ def record(scenario, folder):
             f"{len(found)} processes were recorded, not {scenario.processes}{said(folder)}"
         )
     return found
+
+
+def prepare(scenario, folder):
+    """Free ports, and the environment that it runs in; nothing is recorded yet."""
+    (folder / "switch").write_bytes(b"\0")
+    places = {"port": free_port(), "slow": free_port()}
+    environment = {
+        **os.environ,
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "SLOW_SERVER": str(places["slow"]),
+        **dict(scenario.environment),
+    }
+    return places, environment
 
 
 def command(scenario, places, folder):

@@ -1,4 +1,7 @@
-"""wsgiapp.py under a threaded server.  serve.py cheroot|cherrypy|waitress|paste PORT [THREADS]"""
+"""wsgiapp.py under a threaded server.  serve.py NAME PORT [THREADS]
+
+NAME: cheroot, cherrypy, waitress, paste; or wsgiref, which is Python's own.
+"""
 
 import sys
 
@@ -54,6 +57,18 @@ def paste(port, threads):
     )
 
 
+def wsgiref(port, threads):
+    """A thread for each connection."""
+    from socketserver import ThreadingMixIn
+    from wsgiref.simple_server import WSGIServer, make_server
+
+    class Server(ThreadingMixIn, WSGIServer):
+        daemon_threads = True
+
+    make_server("127.0.0.1", port, application, Server).serve_forever()
+
+
+SERVERS = {one.__name__: one for one in (cheroot, cherrypy, waitress, paste, wsgiref)}
+
 if __name__ == "__main__":
-    server = {"cheroot": cheroot, "cherrypy": cherrypy, "waitress": waitress, "paste": paste}
-    server[sys.argv[1]](int(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 4)
+    SERVERS[sys.argv[1]](int(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 4)

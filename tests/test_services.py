@@ -1,0 +1,55 @@
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+SERVICES = Path(__file__).resolve().parent / "services"
+sys.path.append(str(SERVICES))
+
+from asking import serve_lines  # noqa: E402
+from process import Owned, descendants  # noqa: E402
+from service import SERVICES as TABLE  # noqa: E402
+
+
+def test_each_service_has_a_name_of_its_own():
+    names = [service.name for service in TABLE]
+    assert sorted(set(names)) == sorted(names)
+
+
+def test_services_listen_on_this_machine_only():
+    for path in SERVICES.glob("*.py"):
+        assert "0.0.0.0" not in path.read_text(), path
+
+
+def test_what_processes_have_is_counted_all_together():
+    this = os.getpid()
+    before = Owned.by([this])
+    with open(os.devnull), sleeper() as child:
+        assert child.pid in descendants(this)
+        now = Owned.by([this])
+        assert now.descriptors == before.descriptors + 2
+        both = Owned.by([this, child.pid])
+        assert both.descriptors == now.descriptors + Owned.by([child.pid]).descriptors
+        child.communicate("\n")
+
+
+def sleeper():
+    code = "import sys; sys.stdin.read()"
+    return subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, universal_newlines=True
+    )
+
+
+def test_each_answer_that_is_not_the_expected_one_is_told():
+    def client(number, ask, is_over):
+        ask(lambda: 1, 1)
+        ask(lambda: 2, 1)
+        ask(lambda: 1 / 0, 1)
+
+    said = io.StringIO()
+    serve_lines(client, 1, io.StringIO("go\nstop\n"), said)
+    told = json.loads(said.getvalue())
+    assert told["count"] == 3
+    assert told["failed"] == ["answered 2", "ZeroDivisionError('division by zero')"]
