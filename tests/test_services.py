@@ -29,9 +29,9 @@ def test_what_processes_have_is_counted_all_together():
     with open(os.devnull), sleeper() as child:
         assert child.pid in descendants(this)
         now = Owned.by([this])
-        assert now.descriptors == before.descriptors + 2
+        assert now.files == before.files + 2
         both = Owned.by([this, child.pid])
-        assert both.descriptors == now.descriptors + Owned.by([child.pid]).descriptors
+        assert both.files == now.files + Owned.by([child.pid]).files
         child.communicate("\n")
 
 

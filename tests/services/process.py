@@ -39,7 +39,8 @@ def command(pid):
 class Owned(NamedTuple):
     """What processes have, all together."""
 
-    descriptors: int
+    files: int
+    """Descriptors, but for sockets: connections come and go as the service has it."""
     threads: int
     code: int
     """Mappings that are executed and are of no file."""
@@ -53,7 +54,8 @@ class Owned(NamedTuple):
     @classmethod
     def by_one(cls, pid):
         process = Path(f"/proc/{pid}")
-        files = [path_of(one) for one in (process / "fd").iterdir()]
+        opened = [path_of(one) for one in (process / "fd").iterdir()]
+        files = [path for path in opened if not path.startswith("socket:")]
         # Address, rights, offset, device, inode, path.
         maps = [line.split(None, 5) for line in (process / "maps").read_text().splitlines()]
         code = sum("x" in line[1] and len(line) == 5 for line in maps)
