@@ -58,10 +58,10 @@ print(json.dumps({"wrong": wrong, "rounds": rounds, "before": before, "after": a
 class Program:
     """A program of this Python's that is being recorded from outside."""
 
-    def __init__(self, source=PROGRAM):
+    def __init__(self, source=PROGRAM, before=()):
         clean = {key: value for key, value in os.environ.items() if "GILPROF" not in key}
         self.process = subprocess.Popen(
-            [sys.executable, "-c", source],
+            [*before, sys.executable, "-c", source],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=clean,
@@ -170,4 +170,27 @@ def test_the_command_reports_on_the_standard_output(program):
     )
     assert done.returncode == 0, done.stderr
     assert "hog" in done.stdout and "Threads" in done.stdout
+    assert program.finish()["wrong"] == []
+
+
+CONTAINED = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
+
+
+def can_contain():
+    return subprocess.run([*CONTAINED, "true"], stderr=subprocess.DEVNULL).returncode == 0
+
+
+@pytest.mark.skipif(not can_contain(), reason="a pid namespace is refused here")
+def test_a_program_in_a_container_is_recorded_as_any_other():
+    """Its threads have other numbers there than here."""
+    program = Program(before=CONTAINED)
+    with open(f"/proc/{program.pid}/task/{program.pid}/children") as children:
+        program.pid = int(children.read())
+    profile = recorded(program)
+    assert {"hog", "counter", "ticker", "MainThread"} <= {one.name for one in profile.threads}
+    balance.assert_balanced(profile)
+    # What no hook sees is asked by the numbers that they have here.
+    assert balance.thread(profile, "MainThread").cpu_ns is not None
+    calls = {(row.thread.name, row.call) for row in profile.blocked}
+    assert {("hog", "clock_nanosleep"), ("MainThread", "read")} <= calls
     assert program.finish()["wrong"] == []

@@ -8,6 +8,7 @@ use gilprof_core::{Blocked, State};
 use gilprof_native::{Call, Native, on};
 use gilprof_region::{Present, Region};
 
+use crate::numbers::Numbers;
 use crate::signals::thread_cpu_ns;
 
 /// When the first look comes, in ns since the start of the recording: reading the symbols
@@ -49,6 +50,7 @@ pub(crate) struct Blocks {
     /// Where the next look begins.
     turn: usize,
     looked: bool,
+    numbers: Numbers,
     refused: Option<String>,
 }
 
@@ -206,7 +208,8 @@ impl Blocks {
         present: &Present,
     ) -> Option<Blocked> {
         let pid = region.recording().pid;
-        let call = match Call::of(pid, present.native_id) {
+        let native_id = self.numbers.here(pid, present.native_id)?;
+        let call = match Call::of(pid, native_id) {
             Ok(call) => call?,
             Err(error) => {
                 self.note(&error);
@@ -215,7 +218,7 @@ impl Blocks {
         };
         let thing = on(pid, &call);
         let stack = native.stack_in_memory(call.registers());
-        let again = Call::of(pid, present.native_id).ok().flatten();
+        let again = Call::of(pid, native_id).ok().flatten();
         let stood = again == Some(call) && region.is_still(present);
         stood.then(|| Blocked {
             thread: present.thread.into(),

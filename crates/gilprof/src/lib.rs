@@ -22,6 +22,7 @@ mod culprit;
 mod glimpses;
 mod names;
 mod natives;
+mod numbers;
 mod on_cpu;
 mod signals;
 mod stacks;

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use gilprof_native::{Call, Native, Shot};
 use gilprof_region::{RawFrame, Region};
 
+use crate::numbers::Numbers;
 use crate::signals::thread_cpu_ns;
 
 /// How long it is between two samples at least.
@@ -40,6 +41,7 @@ pub(crate) struct Natives {
     /// What looks have cost since that was asked last, in ns of the CPU clock.
     pub(crate) spent_ns: u64,
     seen: HashMap<Vec<RawFrame>, Vec<Seen>>,
+    numbers: Numbers,
     tried: bool,
     missing: Option<String>,
 }
@@ -69,7 +71,7 @@ impl Natives {
         }
         let began_ns = thread_cpu_ns();
         let pid = region.recording().pid;
-        let native_id = region.native_id(thread)?;
+        let native_id = self.numbers.here(pid, region.native_id(thread)?)?;
         let stack = match self.shoot(native, native_id) {
             None => blocked(pid, native_id, native),
             taken => taken,

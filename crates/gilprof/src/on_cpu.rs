@@ -1,8 +1,10 @@
 //! The CPU time that no hook sees: of threads that stay away from the GIL.
 
-use gilprof_core::{CpuReading, CpuSource, Ended, Stretch, Thread};
+use gilprof_core::{CpuReading, CpuSource, Ended, Stretch};
 use gilprof_os::Watch;
 use gilprof_region::{Cut, Region, Unread};
+
+use crate::numbers::Numbers;
 
 /// A shorter absence is not looked up: a thread's next event tells of it.
 const ABSENCE_NS: u64 = 1_000_000;
@@ -12,25 +14,30 @@ const TOO_SHORT: &str = "the program ended before it could be looked up";
 
 /// What Linux knows of the threads of a recording.
 #[derive(Debug, Default)]
-pub(crate) struct OnCpu(Option<Watch>);
+pub(crate) struct OnCpu {
+    watch: Option<Watch>,
+    numbers: Numbers,
+}
 
 impl OnCpu {
     /// Follows the threads that have done nothing since the recording began.
     pub(crate) fn follow(&mut self, region: &Region) {
         let pid = region.recording().pid;
-        let watch = self.0.get_or_insert_with(|| Watch::new(pid));
-        watch.follow(&region.untouched());
+        let watch = self.watch.get_or_insert_with(|| Watch::new(pid));
+        let threads = region.untouched().into_iter();
+        let here = threads.filter_map(|own| self.numbers.here(pid, own));
+        watch.follow(&here.collect::<Vec<u32>>());
     }
 
     /// Closes the files that following takes, until it goes on.
     pub(crate) fn pause(&mut self) {
-        if let Some(watch) = &mut self.0 {
+        if let Some(watch) = &mut self.watch {
             watch.pause();
         }
     }
 
     pub(crate) fn source(&self) -> CpuSource {
-        match &self.0 {
+        match &self.watch {
             Some(watch) => watch.source().clone(),
             None => CpuSource::None(TOO_SHORT.into()),
         }
@@ -43,12 +50,15 @@ impl OnCpu {
         if lives {
             self.follow(region);
         }
-        let Some(watch) = &self.0 else {
+        let Some(watch) = &self.watch else {
             return;
         };
+        let pid = region.recording().pid;
         for unread in &cut.unread {
             if let Some(row) = cut.threads.get_mut(unread.row)
-                && let Some(now) = reading(watch, row, unread, lives)
+                && let Some(own) = row.native_id
+                && let Some(here) = self.numbers.here(pid, own)
+                && let Some(now) = reading(watch, (pid, here), unread, lives)
             {
                 row.add_on_cpu_detached(Stretch {
                     holding_ns: unread.holding_ns,
@@ -60,8 +70,12 @@ impl OnCpu {
     }
 }
 
-fn reading(watch: &Watch, row: &Thread, unread: &Unread, lives: bool) -> Option<CpuReading> {
-    let native_id = row.native_id?;
+fn reading(
+    watch: &Watch,
+    (pid, native_id): (u32, u32),
+    unread: &Unread,
+    lives: bool,
+) -> Option<CpuReading> {
     if let Some(followed) = watch.reading(native_id) {
         return Some(followed);
     }
@@ -69,7 +83,7 @@ fn reading(watch: &Watch, row: &Thread, unread: &Unread, lives: bool) -> Option<
         return None;
     }
     Some(CpuReading {
-        cpu_ns: gilprof_os::cpu_ns(row.pid, native_id)?,
+        cpu_ns: gilprof_os::cpu_ns(pid, native_id)?,
         ..unread.last
     })
 }
