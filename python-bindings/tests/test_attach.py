@@ -194,3 +194,43 @@ def test_a_program_in_a_container_is_recorded_as_any_other():
     calls = {(row.thread.name, row.call) for row in profile.blocked}
     assert {("hog", "clock_nanosleep"), ("MainThread", "read")} <= calls
     assert program.finish()["wrong"] == []
+
+
+# Holds the GIL until a byte comes, while another thread waits for it.
+HELD = """
+import ctypes, os, threading, time
+
+libc = ctypes.PyDLL(None)
+buffer = ctypes.create_string_buffer(1)
+over = threading.Event()
+
+def ticker():
+    while not over.is_set():
+        time.sleep(0.001)
+
+def hog():
+    libc.read(0, buffer, 1)
+    over.set()
+
+threads = [threading.Thread(target=one, name=one.__name__) for one in (ticker, hog)]
+os.write(1, b"ready\\n")
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print("[]")
+"""
+
+
+def test_a_hold_that_began_before_is_the_holders_own_from_the_start_on():
+    program = Program(HELD)
+    with gilprof.attach(program.pid) as attachment:
+        waited = lambda: balance.thread(attachment.snapshot(), "ticker").waiting_ns
+        until(lambda: waited() >= 200_000_000)
+        program.finish()
+    profile = attachment.result
+    balance.assert_balanced(profile)
+    hog, ticker = balance.thread(profile, "hog"), balance.thread(profile, "ticker")
+    assert hog.hold.max_ns >= 200_000_000
+    assert hog.caused_ns >= 0.9 * ticker.waiting_ns
+    assert not [note for note in profile.notes if "alternate" in note]

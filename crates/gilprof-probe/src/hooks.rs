@@ -18,7 +18,7 @@ use libc::{pthread_cond_t, pthread_condattr_t, pthread_mutex_t, timespec};
 
 use crate::active::{Active, book, outside};
 use crate::gils::{self, Gil, Known, TABLE, thread_pointer};
-use crate::{calibrate, cpu, current, discover, errno, ordered};
+use crate::{calibrate, cpu, current, discover, errno, holder, ordered};
 
 unsafe extern "C-unwind" {
     fn pthread_cond_signal(cond: *mut pthread_cond_t) -> c_int;
@@ -165,6 +165,8 @@ fn released(gil: u32) -> Option<()> {
         let now_ns = active.clock.now_ns();
         let own = known.recall(thread_pointer());
         let own = own.or_else(|| current::slot(active.generation));
+        // One that has the GIL since before the recording comes by for the first time.
+        let own = own.or_else(|| Some(active.slot(known, writer, now_ns)));
         let due = own.and_then(|slot| Some((slot, writer.cpu_due(slot, now_ns)?)));
         let (slot, weights) = writer.release(now_ns);
         if let Some((own, pause_ns)) = due {
@@ -206,6 +208,7 @@ unsafe extern "C-unwind" fn timedwait(
 ) -> c_int {
     let mut ticket = begins_to_wait(cond as usize, mutex as usize);
     if ticket.is_none() && ordered::obey() {
+        holds_already(cond as usize);
         ticket = begins_to_wait(cond as usize, mutex as usize);
     }
     // SAFETY: the caller's arguments, passed on.
@@ -216,6 +219,21 @@ unsafe extern "C-unwind" fn timedwait(
         timed_out(Gil(cond as usize), ticket);
     }
     result
+}
+
+/// The recording has begun with this call of a thread that waits: somebody else has the GIL.
+/// The caller has its mutex, so that stays so.
+// Must not allocate.
+#[cold]
+fn holds_already(cond: usize) {
+    let Some(gil) = gils::by_cond(cond).filter(|_| Gil(cond).is_locked()) else {
+        return;
+    };
+    book(gil, |active, _, writer| {
+        let now_ns = active.clock.now_ns();
+        let mut threads = holder::candidates(Gil(cond).last_holder());
+        errno::kept(|| threads.any(|native_id| writer.holds_already(native_id, now_ns)));
+    });
 }
 
 fn begins_to_wait(cond: usize, mutex: usize) -> Option<Ticket> {

@@ -23,6 +23,7 @@ mod discover;
 mod errno;
 mod frames;
 mod gils;
+mod holder;
 mod hooks;
 mod ordered;
 

@@ -10,6 +10,10 @@ use crate::sync::Ordering::{AcqRel, Acquire, Relaxed};
 use crate::thread::{Slot, ThreadCell, state};
 use crate::writer::Writer;
 
+/// Of a thread that was there before the recording began: it had the GIL, and has not come by
+/// since.
+pub(crate) const HOLDS_ALREADY: u32 = 2;
+
 impl Region {
     /// Gives a slot to a thread that was there before the recording began.
     /// `counted` is what the system said of it then, if it did. Only before any
@@ -112,18 +116,17 @@ impl Region {
         self.header().next_id.fetch_add(1, Relaxed).wrapping_add(1)
     }
 
+    /// The thread with this number that was there when the recording began, if it has not
+    /// come by since.
     fn adopted(&self, native_id: u32) -> Option<Slot> {
         if self.header().adopted_left.load(Relaxed) == 0 {
             return None;
         }
-        let slot = self.slots().find(|&slot| {
+        self.slots().find(|&slot| {
             self.thread(slot).is_some_and(|thread| {
-                thread.adopted.load(Relaxed) == 1 && thread.native_id() == native_id
+                thread.adopted.load(Relaxed) != 0 && thread.native_id() == native_id
             })
-        })?;
-        self.thread(slot)?.adopted.store(0, Relaxed);
-        self.header().adopted_left.fetch_sub(1, Relaxed);
-        Some(slot)
+        })
     }
 
     /// Whether the CPU clock of a thread is to be read at its end.
@@ -163,7 +166,11 @@ impl Writer<'_> {
     pub fn admit(&self, native_id: u32, now_ns: u64) -> Option<Slot> {
         let now = self.tick(now_ns);
         if let Some(slot) = self.region.adopted(native_id) {
-            self.begin(slot);
+            let thread = self.region.thread(slot)?;
+            if thread.adopted.swap(0, Relaxed) != HOLDS_ALREADY {
+                self.begin(slot);
+            }
+            self.region.header().adopted_left.fetch_sub(1, Relaxed);
             return Some(slot);
         }
         let Some(slot) = self.place() else {
@@ -175,6 +182,23 @@ impl Writer<'_> {
         self.region.enrol(thread, native_id, now);
         self.begin(slot);
         Some(slot)
+    }
+
+    /// The thread with this number has the GIL since before the recording: it is taken to
+    /// have it from now on. False where no such thread was there at the beginning. Only
+    /// before the GIL's first event.
+    // Must not allocate.
+    #[cold]
+    pub fn holds_already(&self, native_id: u32, now_ns: u64) -> bool {
+        let Some(slot) = self.region.adopted(native_id) else {
+            return false;
+        };
+        if let Some(thread) = self.region.thread(slot) {
+            thread.adopted.store(HOLDS_ALREADY, Relaxed);
+        }
+        self.begin(slot);
+        self.acquire(slot, now_ns);
+        true
     }
 
     /// A slot that is free, or that of the thread that ended first. Once enough

@@ -83,7 +83,8 @@ pub struct ThreadCell {
     pub(crate) members: AtomicU64,
     /// The next in a list of ended threads: slot + 1, 0 at the end.
     pub(crate) next: AtomicU32,
-    /// Set at start for a thread that was there and has done nothing since.
+    /// 1 for a thread that was there at the start and has done nothing since;
+    /// [`HOLDS_ALREADY`](crate::slots::HOLDS_ALREADY) if it has had the GIL since then.
     pub(crate) adopted: AtomicU32,
     pub(crate) name: NameCell,
     pub(crate) cpu: CpuCell,

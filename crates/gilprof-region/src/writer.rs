@@ -251,7 +251,9 @@ impl<'r> Writer<'r> {
         let now = self.tick(now_ns);
         if !self.cell.is_held() {
             // Its hold began before the recording, or it is not the owner.
-            add(&self.cell.anomalies, 1);
+            if self.cell.acquisitions.load(Relaxed) > 0 {
+                add(&self.cell.anomalies, 1);
+            }
             return (Slot::NONE, Weights::default());
         }
         let slot = self.holder();

@@ -26,8 +26,8 @@ pub(crate) fn prepare(region: &Region, pid: u32, clock: Clock, setup: &Setup) {
         (None, Some(reason)) => region.miss_stacks(&format!("n/a ({reason})")),
         (None, None) => region.miss_stacks("n/a (no layout of frames is known)"),
     }
-    for (tid, name) in threads(pid) {
-        region.adopt(tid, now_ns, &name, None);
+    for (tid, here, name) in threads(pid) {
+        region.adopt(tid, now_ns, &name, gilprof_os::reading(pid, here));
     }
     region.show_up(now_ns);
 }
@@ -37,8 +37,9 @@ fn unix_ns() -> u64 {
     since.map_or(0, |since| since.as_nanos() as u64)
 }
 
-/// The threads there are, by the ids that they know themselves by, and their names.
-fn threads(pid: u32) -> Vec<(u32, String)> {
+/// The threads there are: the ids that they know themselves by, those that they have here,
+/// and their names.
+fn threads(pid: u32) -> Vec<(u32, u32, String)> {
     let entries = std::fs::read_dir(format!("/proc/{pid}/task"));
     let paths = entries
         .into_iter()
@@ -50,7 +51,8 @@ fn threads(pid: u32) -> Vec<(u32, String)> {
         let name = field(&status, "Name:")?.to_owned();
         // In a container, the last id is the one in there.
         let tid = field(&status, "NSpid:")?.split_whitespace().last()?;
-        Some((tid.parse().ok()?, name))
+        let here = path.file_name()?.to_str()?;
+        Some((tid.parse().ok()?, here.parse().ok()?, name))
     };
     paths.filter_map(thread).collect()
 }
