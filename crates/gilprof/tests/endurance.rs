@@ -76,16 +76,20 @@ fn cycles() -> usize {
 /// Attaches, sees events, detaches; for how long a thread stood still at most.
 fn cycle(program: &Program) -> Duration {
     let attachment = Attachment::to(program.pid(), Options::default()).expect("it runs");
-    let began = Instant::now();
-    while attachment.snapshot().events() < EVENTS {
-        assert!(began.elapsed() < Duration::from_secs(60), "nothing is seen");
-        thread::sleep(Duration::from_millis(1));
-    }
+    await_events(&attachment, EVENTS);
     let pause = attachment.longest_pause();
     let profile = attachment.stop().expect("it runs");
     let wrong = profile.imbalances();
     assert!(wrong.is_empty(), "{wrong:?}");
     pause
+}
+
+fn await_events(attachment: &Attachment, events: u64) {
+    let began = Instant::now();
+    while attachment.snapshot().events() < events {
+        assert!(began.elapsed() < Duration::from_secs(60), "nothing is seen");
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 fn endures(python: &str, cycles: usize) {
@@ -121,5 +125,41 @@ fn a_busy_program_that_is_attached_to_over_and_over_stays_right_and_loses_nothin
                 scope.spawn(|| endures(python, cycles()));
             }
         });
+    }
+}
+
+/// One thread keeps the GIL for about 0.4 s at a time, on a CPU.
+const HOLDING: &str = r#"
+import sys, threading, time
+done = threading.Event()
+def hold(count):
+    while not done.is_set():
+        sum(range(count))
+        time.sleep(0)
+began = time.perf_counter()
+sum(range(1_000_000))
+count = int(0.4 / (time.perf_counter() - began) * 1_000_000)
+thread = threading.Thread(target=hold, args=(count,))
+thread.start()
+references = lambda: sys.getrefcount(hold.__code__)
+before = references()
+print("ready", flush=True)
+sys.stdin.readline()
+after = references()
+done.set()
+thread.join()
+print("right" if before == after else f"{before} references became {after}", flush=True)
+"#;
+
+#[test]
+fn code_is_given_back_also_where_the_gil_is_let_go_of_seldom() {
+    for python in pythons() {
+        let program = Program::start(&python, HOLDING);
+        for _ in 0..4 {
+            let attachment = Attachment::to(program.pid(), Options::default()).expect("it runs");
+            await_events(&attachment, 2);
+            attachment.stop().expect("it runs");
+        }
+        assert_eq!(program.finish(), "right", "{python}");
     }
 }

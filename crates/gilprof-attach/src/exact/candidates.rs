@@ -30,6 +30,11 @@ impl Candidate {
     pub(crate) fn is_hopeful(&self) -> bool {
         self.ease != Ease::Stuck
     }
+
+    /// Whether it runs, or is about to.
+    pub(crate) fn runs(&self) -> bool {
+        self.ease == Ease::Running
+    }
 }
 
 /// The threads of a process, the best first; empty where it has ended.

@@ -8,14 +8,16 @@ use gilprof_region::Progress;
 
 use crate::error::Error;
 use crate::exact::area::{Area, Note};
+use crate::exact::candidates::{self, Candidate};
 use crate::exact::errand::Errand;
 use crate::exact::memory_file;
 use crate::exact::remote::Remote;
 use crate::exact::slots::{self, Patched};
 
-/// How long a hook that is at work may take to leave.
+/// How long a hook that is at work may take to leave, or a thread that runs to let go of
+/// the GIL.
 const LEAVING: Duration = Duration::from_secs(2);
-/// How long to wait for a thread that lets go of the GIL.
+/// How long to wait for a thread that lets go of the GIL, where all sleep.
 const LETTING_GO: Duration = Duration::from_millis(200);
 const PAUSE: Duration = Duration::from_micros(100);
 
@@ -64,12 +66,15 @@ pub(crate) fn silence(remote: &Remote, area: &mut Area, slots: &[Patched]) -> Re
 }
 
 /// Has a hook give up the code objects that stacks have kept alive. Where no thread lets go
-/// of the GIL for a while, they stay.
+/// of the GIL for a while, they stay; one that runs, or has no CPU yet, is given more time.
 fn let_go(remote: &Remote, area: &Area) -> Result<(), Error> {
     let wanted = (Progress::LetGo as u64).to_le_bytes();
     remote.write(area.order(), &wanted)?;
     let is_asked = || remote.word(area.order()) == Some(Progress::LetGo as u64);
     wait_for(LETTING_GO, is_asked);
+    if is_asked() && candidates::of(remote.pid()).iter().any(Candidate::runs) {
+        wait_while(is_asked);
+    }
     if is_asked() {
         // One who has begun meanwhile is waited for, as any hook at work is.
         remote.write(area.order(), &(Progress::Idle as u64).to_le_bytes())?;
