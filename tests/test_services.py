@@ -29,17 +29,20 @@ def test_what_processes_have_is_counted_all_together():
     with open(os.devnull), sleeper() as child:
         assert child.pid in descendants(this)
         now = Owned.by([this])
-        assert now.files == before.files + 2
+        # What was opened, and two pipes.
+        assert now.files == before.files + 3
         both = Owned.by([this, child.pid])
         assert both.files == now.files + Owned.by([child.pid]).files
         child.communicate("\n")
 
 
 def sleeper():
-    code = "import sys; sys.stdin.read()"
-    return subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, universal_newlines=True
-    )
+    """A process that has started, and opens nothing any more."""
+    code = "import sys; print(flush=True); sys.stdin.read()"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    child = subprocess.Popen([sys.executable, "-c", code], universal_newlines=True, **pipes)
+    assert child.stdout.readline() == "\n"
+    return child
 
 
 def test_each_answer_that_is_not_the_expected_one_is_told():

@@ -120,7 +120,7 @@ def watch(service, program):
         try:
             attend(seen, program)
             seen.judge()
-        except (recording.Failed, OSError) as error:
+        except (recording.Failed, OSError, subprocess.SubprocessError) as error:
             seen.wrong.append(str(error))
     print(f"{service.name}: {seen.not_run or '; '.join(seen.wrong) or 'right'}", flush=True)
     return seen
