@@ -47,6 +47,11 @@ pub(crate) fn of(pid: u32) -> Vec<Candidate> {
     all
 }
 
+/// Whether a thread is there and has not ended.
+pub(crate) fn lives(pid: u32, tid: i32) -> bool {
+    candidate(pid, tid).is_some()
+}
+
 fn candidate(pid: u32, tid: i32) -> Option<Candidate> {
     let file = |name| fs::read_to_string(format!("/proc/{pid}/task/{tid}/{name}"));
     let state = state_in(&file("stat").ok()?)?;

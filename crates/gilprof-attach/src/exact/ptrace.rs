@@ -121,6 +121,10 @@ fn attempt(
     match ptrace::seize(tid, ptrace::Options::empty()) {
         Ok(()) => (),
         Err(Errno::ESRCH) => return Ok(Attempt::Gone),
+        // A thread that is about to vanish is refused like one that may not be traced.
+        Err(Errno::EPERM) if !candidates::lives(remote.pid(), tid.as_raw()) => {
+            return Ok(Attempt::Gone);
+        }
         Err(error) => return Err(forbidden(remote.pid(), error)),
     }
     let began = Instant::now();

@@ -193,3 +193,17 @@ fn a_stopped_process_is_refused_with_what_it_does() {
     child.kill().expect("our own child");
     child.wait().expect("our own child");
 }
+
+#[test]
+fn a_thread_that_has_just_ended_is_gone_and_not_forbidden() {
+    let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+    let remote = Remote::open(child.id()).unwrap();
+    child.kill().unwrap();
+    let pid = Pid::from_raw(child.id() as i32);
+    // It stays in the list of processes until it is waited for.
+    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+    nix::sys::wait::waitid(nix::sys::wait::Id::Pid(pid), flags).unwrap();
+    let attempt = attempt_alone(&remote, pid.as_raw(), &|_, _| Ok(None), &Errand::new());
+    assert!(matches!(attempt, Ok(Attempt::Gone)));
+    child.wait().unwrap();
+}
