@@ -10,6 +10,7 @@
 //! to be handled, and a restartable sequence (rseq(2)), which the kernel must see.
 
 use std::fs;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ use nix::errno::Errno;
 use nix::sys::ptrace;
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, gettid};
 
 use crate::error::Error;
 use crate::exact::candidates::{self, Candidate};
@@ -103,13 +104,27 @@ fn attempt_alone(
     errand: &Errand,
 ) -> Result<Attempt, Error> {
     thread::scope(|scope| {
-        let tracer = scope.spawn(|| attempt(remote, Pid::from_raw(tid), place, errand));
-        tracer.join().unwrap_or_else(|_| {
-            Err(Error::refused(
-                "the thread that traces has failed".to_owned(),
-            ))
-        })
+        let tracer = scope.spawn(|| {
+            let attempted = attempt(remote, Pid::from_raw(tid), place, errand);
+            (gettid(), attempted)
+        });
+        let failed = || Error::refused("the thread that traces has failed".to_owned());
+        let (tracer, attempted) = tracer.join().map_err(|_| failed())?;
+        if !matches!(attempted, Ok(Attempt::Sent(_))) {
+            await_end(tracer);
+        }
+        attempted
     })
+}
+
+/// Waits until the kernel is done with a thread of ours that has been joined: until then
+/// it may trace what nobody else may trace.
+fn await_end(tracer: Pid) {
+    let place = format!("/proc/self/task/{tracer}");
+    let began = Instant::now();
+    while Path::new(&place).exists() && began.elapsed() < STOPPING {
+        thread::sleep(PAUSE);
+    }
 }
 
 fn attempt(
