@@ -2,6 +2,17 @@
 import random
 import statistics
 import time
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    """One line of the table."""
+
+    what: str
+    unit: str
+    samples: list
+    budget: float = None
+    at_least: bool = False
 
 
 def alternated(measure, rounds):

@@ -2,10 +2,10 @@
 
     make bench                                 everything
     python benches/run.py pair cpu_threads     only these rows
+    python benches/run.py attach               what attaching costs the process
 
 Needs gilprof installed, and the library of benches/pair built (optimized).
 """
-import ctypes
 import datetime
 import os
 import platform
@@ -15,37 +15,18 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 import gilprof
 
 import workloads
-from compare import alternated, differences, median_interval, quartiles, ratios, timed
+from attach import attach
+from compare import Row, alternated, differences, median_interval, quartiles, ratios, timed
 
 HERE = Path(__file__).resolve().parent
-LIBRARY = HERE.parent / os.environ.get("GILPROF_PAIR", "target/release/libgilprof_pair.so")
 # Many short rounds: what disturbs a machine for longer disturbs both of a pair.
 ROUNDS = 61
 # Whole programs vary more than what is budgeted for them.
 PROGRAM_ROUNDS = 201
-
-
-class Row(NamedTuple):
-    """One line of the table."""
-
-    what: str
-    unit: str
-    samples: list
-    budget: float = None
-    at_least: bool = False
-
-
-def pair_function():
-    """The library's loop; called with the GIL held, as any PyDLL function."""
-    function = ctypes.PyDLL(str(LIBRARY)).pair_ns
-    function.restype = ctypes.c_double
-    function.argtypes = [ctypes.c_uint64]
-    return function
 
 
 def recorded(profiled, work, **options):
@@ -60,17 +41,11 @@ def recorded(profiled, work, **options):
 
 
 def pair():
-    release_and_acquire = pair_function()
-
-    def typical_ns():
-        # Short runs: most of them end before the thread loses its CPU.
-        return statistics.median(release_and_acquire(2_500) for _ in range(40))
-
     def with_stacks(profiled):
-        return recorded(profiled, typical_ns)
+        return recorded(profiled, workloads.pair_ns)
 
     def without_stacks(profiled):
-        return recorded(profiled, typical_ns, stacks="off")
+        return recorded(profiled, workloads.pair_ns, stacks="off")
 
     pairs = alternated(with_stacks, ROUNDS)
     bare = statistics.median(without for without, _ in pairs)
@@ -232,7 +207,7 @@ def reader_cpu_seconds():
 
 def reader():
     """A steady stream of a bit more than two million events a second."""
-    rates, shares, dropped = zip(*(stream(pair_function()) for _ in range(5)))
+    rates, shares, dropped = zip(*(stream(workloads.pair_function()) for _ in range(5)))
     return [
         Row("stream of events, in millions a second", "M/s", list(rates), 2, at_least=True),
         Row("  of which dropped", "%", list(dropped), 0),
@@ -308,6 +283,7 @@ BENCHES = [
     reader,
     snapshot,
     measure,
+    attach,
 ]
 
 

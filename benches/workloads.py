@@ -1,7 +1,14 @@
 """Fixed amounts of work, each of one kind of threaded program."""
+import ctypes
+import os
 import socket
+import statistics
 import threading
 import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LIBRARY = ROOT / os.environ.get("GILPROF_PAIR", "target/release/libgilprof_pair.so")
 
 
 def together(works):
@@ -80,3 +87,18 @@ def traffic(calls):
 def handoff_storm():
     """Four threads do nothing but release and take the GIL."""
     together([lambda: traffic(4_000)] * 4)
+
+
+def pair_function():
+    """The library's loop; called with the GIL held, as any PyDLL function."""
+    function = ctypes.PyDLL(str(LIBRARY)).pair_ns
+    function.restype = ctypes.c_double
+    function.argtypes = [ctypes.c_uint64]
+    return function
+
+
+def pair_ns():
+    """What a release and acquire of the GIL takes that nobody else wants."""
+    release_and_acquire = pair_function()
+    # Short runs: most of them end before the thread loses its CPU.
+    return statistics.median(release_and_acquire(2_500) for _ in range(40))
