@@ -10,6 +10,8 @@
 //! How often a thread gave its CPU up or lost it is always from `/proc`: the kernel's
 //! counter of context switches does not tell the two apart.
 //!
+//! A thread of our own that others wait for asks to be run early ([`hurry`]).
+//!
 //! ```
 //! use gilprof_os::{CpuSource, Watch};
 //!
@@ -24,9 +26,11 @@
 mod counter;
 mod proc;
 mod program;
+mod urgency;
 mod watch;
 
 pub use gilprof_core::{CpuReading, CpuSource};
 pub use proc::{Turns, cpu_ns, reading};
 pub use program::program;
+pub use urgency::hurry;
 pub use watch::Watch;

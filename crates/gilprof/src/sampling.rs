@@ -6,7 +6,6 @@ mod look;
 mod place;
 mod roll;
 mod shelf;
-mod urgency;
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
@@ -14,6 +13,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use gilprof_core::{Ended, Profile};
+use gilprof_os::hurry;
 
 use crate::engine::lock;
 use crate::error::Error;
@@ -124,7 +124,9 @@ impl Drop for Sampling {
 }
 
 fn sample(recording: &Mutex<Recording>, stopped: &AtomicBool, mut interval: Interval) {
-    urgency::hurry();
+    // Else looks would be at instants of a certain kind, when some thread of the program
+    // blocks, and not at random ones. Those that come late all the same are counted.
+    hurry();
     while !stopped.load(SeqCst) {
         let began_ns = thread_cpu_ns();
         if !lock(recording).look() {

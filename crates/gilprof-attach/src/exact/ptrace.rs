@@ -15,6 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use gilprof_code::Memory;
+use gilprof_os::hurry;
 use nix::errno::Errno;
 use nix::sys::ptrace;
 use nix::sys::signal::Signal;
@@ -133,6 +134,8 @@ fn attempt(
     place: &impl PlaceFor,
     errand: &Errand,
 ) -> Result<Attempt, Error> {
+    // While the thread stands still, nobody else should keep us from letting it go.
+    hurry();
     match ptrace::seize(tid, ptrace::Options::empty()) {
         Ok(()) => (),
         Err(Errno::ESRCH) => return Ok(Attempt::Gone),

@@ -1,4 +1,4 @@
-//! Running as soon as a look is due.
+//! Running as soon as there is something to do.
 
 /// What the kernel is to know of a thread (`struct sched_attr`, sched_setattr(2)).
 #[repr(C)]
@@ -15,15 +15,14 @@ struct Attributes {
     period: u64,
 }
 
-/// What a look takes at most, or nearly.
+/// What there is to do takes at most, or nearly.
 const SLICE_NS: u64 = 100_000;
 /// The least of the urgent kind: nobody else's threads are put off but the usual ones.
 const PRIORITY: u32 = 1;
 
-/// Has the calling thread run as soon as it wakes up, as far as the system lets it. Where it has
-/// to wait for a CPU, it gets one when some thread of the program blocks: then looks would
-/// be at instants of a certain kind, and not at random ones.
-pub(super) fn hurry() {
+/// Has the calling thread run as soon as it wakes up, as far as the system lets it: for threads
+/// that do a little now and then for which others should not have to wait.
+pub fn hurry() {
     // SAFETY: the call has no preconditions.
     let nice = unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
     let usual = Attributes {
@@ -43,7 +42,7 @@ pub(super) fn hurry() {
         nice: 0,
         ..usual
     };
-    // The first needs a right that root has. Without either, looks that come late are counted.
+    // The first needs a right that root has. Without either it is run as all others are.
     let _done = ask(&urgent) || ask(&usual);
 }
 
