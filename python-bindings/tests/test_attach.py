@@ -234,3 +234,34 @@ def test_a_hold_that_began_before_is_the_holders_own_from_the_start_on():
     assert hog.hold.max_ns >= 200_000_000
     assert hog.caused_ns >= 0.9 * ticker.waiting_ns
     assert not [note for note in profile.notes if "alternate" in note]
+
+
+def attached(source):
+    """What the command says of a program that does this before it waits for ever."""
+    program = Program(source + "\nprint('ready', flush=True)\nsys.stdin.readline()\nprint('{}')")
+    line = [sys.executable, "-m", "gilprof", "attach", str(program.pid), "-d", "0.5"]
+    done = subprocess.run(line, stdout=subprocess.PIPE, universal_newlines=True, timeout=120)
+    program.finish()
+    assert done.returncode == 0
+    return " ".join(done.stdout.split())
+
+
+def test_that_nobody_came_by_the_gil_is_said():
+    assert "not covered nothing was recorded: no thread took" in attached("import sys")
+
+
+def test_that_the_hooks_could_not_start_is_said():
+    source = """
+import ctypes, sys, threading, time
+
+libc = ctypes.CDLL(None)
+while libc.pthread_key_create(ctypes.byref(ctypes.c_uint()), None) == 0:
+    pass
+
+def tick():
+    while True:
+        time.sleep(0.01)
+
+threading.Thread(target=tick, daemon=True).start()
+"""
+    assert "not covered nothing was recorded: the program uses all thread-sp" in attached(source)

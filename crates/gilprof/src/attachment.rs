@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use gilprof_attach::{Attached, GilAt, Interpreter, Modules, Presence, Setup, Target};
 use gilprof_core::{Ended, Profile};
-use gilprof_region::{Region, Sizes, StackPlan};
+use gilprof_region::{Progress, Region, Sizes, StackPlan};
 
 use crate::collector::Collector;
 use crate::engine::lock;
@@ -145,6 +145,8 @@ struct Reading {
     is_verified: bool,
     /// When the process was found to have ended, on the recording's clock.
     ended_ns: Option<u64>,
+    /// Why the hooks do not record.
+    obstacle: Option<&'static str>,
 }
 
 impl Reading {
@@ -176,6 +178,7 @@ impl Reading {
             named: Instant::now(),
             is_verified: false,
             ended_ns: None,
+            obstacle: None,
         };
         reading.name();
         Ok(reading)
@@ -230,7 +233,22 @@ impl Reading {
 
     fn profile(&mut self, end: Option<(u64, Ended)>) -> Profile {
         let end = end.or(self.ended_ns.map(|at_ns| (at_ns, Ended::Exited)));
-        self.collector.profile(&self.region, end)
+        self.see_obstacle();
+        let profile = self.collector.profile(&self.region, end);
+        let Some(obstacle) = self.obstacle else {
+            return profile;
+        };
+        let mut parts = profile.into_parts();
+        parts.notes.push(obstacle.into());
+        Profile::assemble(parts)
+    }
+
+    /// Asks the hooks how far they have come, while there are any.
+    fn see_obstacle(&mut self) {
+        let progress = self.attached.as_ref().and_then(Attached::progress);
+        if let Some(progress) = progress {
+            self.obstacle = obstacle(progress);
+        }
     }
 
     fn stop(&mut self) -> Result<Profile, Error> {
@@ -239,6 +257,7 @@ impl Reading {
             self.name();
             self.ask();
         }
+        self.see_obstacle();
         // Code objects are read while they are kept alive.
         self.collector.drain(&self.region);
         let detached = self.attached.take().map(Attached::detach);
@@ -251,6 +270,31 @@ impl Reading {
                 .map(|at_ns| (at_ns, Ended::Stopped))
                 .filter(|_| !has_ended),
         ))
+    }
+}
+
+/// Why hooks that have come so far do not record.
+fn obstacle(progress: Progress) -> Option<&'static str> {
+    match progress {
+        Progress::Wanted | Progress::Starting => Some(
+            "nothing was recorded: no thread took, awaited or let go of the GIL in all that time",
+        ),
+        Progress::NoKey => Some(
+            "nothing was recorded: the program uses all thread-specific keys that the hooks could \
+             have (pthread_key_create)",
+        ),
+        Progress::NoRegion => {
+            Some("nothing was recorded: the hooks did not find the region that is made for them")
+        }
+        Progress::Abandoned => Some(
+            "the end of the time: gilprof was not run for ten seconds, as when it is suspended, \
+             so the hooks ceased to record",
+        ),
+        Progress::Idle
+        | Progress::Recording
+        | Progress::Child
+        | Progress::LetGo
+        | Progress::LettingGo => None,
     }
 }
 
