@@ -231,8 +231,10 @@ fn holds_already(cond: usize) {
     };
     book(gil, |active, _, writer| {
         let now_ns = active.clock.now_ns();
-        let mut threads = holder::candidates(Gil(cond).last_holder());
-        errno::kept(|| threads.any(|native_id| writer.holds_already(native_id, now_ns)));
+        errno::kept(|| {
+            let mut threads = holder::candidates(Gil(cond).last_holder());
+            threads.any(|native_id| writer.holds_already(native_id, now_ns))
+        });
     });
 }
 
