@@ -10,7 +10,13 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Optional
+
     from gilprof._native import SharedSession
+
+#: The recording. Dropping it stops what is recorded then, so it is kept for good: child
+#: processes of multiprocessing forget what their parent has to do at its end.
+_session: "Optional[SharedSession]" = None
 
 #: Set to 1 by `gilprof run --require`.
 _REQUIRE = "GILPROF_REQUIRE"
@@ -40,7 +46,8 @@ def _start(value: str) -> None:
 
     # Raises if this Python must not or cannot be recorded: then nothing else is
     # touched.
-    session = _native.SharedSession(value, [])
+    global _session
+    _session = _native.SharedSession(value, [])
 
     import atexit
 
@@ -49,14 +56,15 @@ def _start(value: str) -> None:
     _names.watch()
     _names.refresh()
     _fork.watch(variable=value)
-    atexit.register(_stop, session)
+    atexit.register(_stop)
 
 
-def _stop(session: "SharedSession") -> None:
+def _stop() -> None:
     from gilprof import _names
 
     _names.refresh()
-    session.stop()
+    if _session is not None:
+        _session.stop()
 
 
 def _say(reason: str) -> None:
