@@ -22,8 +22,9 @@ const AFFORDED: u64 = 200;
 /// How long a sample may put off the next one. Reading the symbols of a module takes
 /// long, but only once.
 const LONGEST: Duration = Duration::from_millis(50);
-/// How long to wait for a sample.
+/// How long to wait for a sample, and how often: on a busy machine the kernel's timer is late.
 const WAIT: Duration = Duration::from_micros(50);
+const TRIES: usize = 4;
 /// For how many threads files are open at a time.
 const THREADS: usize = 4;
 /// Of how many different stacks native functions are kept.
@@ -96,8 +97,10 @@ impl Natives {
             None => Shot::new(native_id).ok()?,
         };
         shot.ask().ok()?;
-        sleep(WAIT);
-        let taken = shot.take();
+        let taken = (0..TRIES).find_map(|_| {
+            sleep(WAIT);
+            shot.take()
+        });
         if self.shots.len() >= THREADS {
             self.shots.remove(0);
         }
