@@ -24,6 +24,7 @@ use rustix::net::{
 use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
 use rustix::time::clock_gettime;
 
+use crate::ended::EndedProfiles;
 use crate::engine::lock;
 use crate::error::Error;
 use crate::options::Options;
@@ -36,9 +37,6 @@ pub(crate) const PREFIX: &str = "follow=";
 /// A Python that asks waits no longer for its answer, and runs without being recorded.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// So many profiles of processes that have ended are kept one by one, and then merged.
-const ENDED: usize = 16;
-
 /// The reading end of the recordings of a program and of all Pythons that it starts, by
 /// fork or as programs of their own.
 #[derive(Debug)]
@@ -46,7 +44,7 @@ pub struct Follower {
     name: String,
     options: Options,
     guests: Arc<Mutex<Vec<Guest>>>,
-    ended: Vec<Profile>,
+    ended: EndedProfiles,
     refused: Vec<Error>,
     is_over: Arc<AtomicBool>,
     host: Option<JoinHandle<()>>,
@@ -88,7 +86,7 @@ impl Follower {
             name,
             options,
             guests,
-            ended: Vec::new(),
+            ended: EndedProfiles::default(),
             refused: Vec::new(),
             is_over,
             host: Some(host.map_err(cannot)?),
@@ -136,7 +134,7 @@ impl Follower {
             let how = known.map(|(_, how)| how).or_else(|| guest.ended());
             self.settle(guest, how);
         }
-        let Ok(profile) = Profile::merge(&self.ended) else {
+        let Some(profile) = self.ended.merged_with([]) else {
             let refused = std::mem::take(&mut self.refused).into_iter().next();
             return refused.map_or(Ok(None), Err);
         };
@@ -151,13 +149,9 @@ impl Follower {
 
     fn settle(&mut self, mut guest: Guest, ended: Option<Ended>) {
         match guest.listener.profile(ended) {
-            Ok(profile) => self.ended.extend(profile),
+            Ok(Some(profile)) => self.ended.add(profile),
+            Ok(None) => (),
             Err(error) => self.refused.push(error),
-        }
-        if self.ended.len() > ENDED
-            && let Ok(all) = Profile::merge(&self.ended)
-        {
-            self.ended = vec![all];
         }
     }
 

@@ -33,6 +33,7 @@ mod reader;
 mod window;
 
 mod attachment;
+mod ended;
 mod follow;
 mod measure;
 mod sampling;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use gilprof_attach::{Process, Target, Tree};
 use gilprof_core::{Profile, ProfileParts};
 
+use crate::ended::EndedProfiles;
 use crate::engine::lock;
 use crate::error::Error;
 use crate::signals::spawn_quiet;
@@ -17,9 +18,6 @@ use crate::source::Source;
 /// How often the tree is looked at. A process is recorded from its second look on: one that
 /// has just been forked may be about to become another program.
 const LOOK: Duration = Duration::from_millis(100);
-
-/// So many profiles of processes that have ended are kept one by one, and then merged.
-const ENDED: usize = 16;
 
 /// Of so many processes it is told why they are not recorded.
 const TOLD: usize = 8;
@@ -204,7 +202,7 @@ impl Watch {
 #[derive(Debug, Default)]
 struct Members {
     running: BTreeMap<u32, Box<dyn Source>>,
-    ended: Vec<Profile>,
+    ended: EndedProfiles,
     notes: Vec<String>,
     /// Of how many more there is no note.
     untold: usize,
@@ -221,10 +219,7 @@ impl Members {
     fn settle(&mut self, pid: u32, source: Box<dyn Source>) -> Option<Error> {
         match source.stop() {
             Ok(profile) => {
-                self.ended.push(profile);
-                if self.ended.len() > ENDED {
-                    self.ended = merged(&self.ended).into_iter().collect();
-                }
+                self.ended.add(profile);
                 None
             }
             Err(error) => {
@@ -251,8 +246,8 @@ impl Members {
 
     fn snapshot(&self) -> Profile {
         let running = self.running.values().map(|source| source.snapshot());
-        let all: Vec<Profile> = self.ended.iter().cloned().chain(running).collect();
-        self.noted(merged(&all).unwrap_or_else(|| Profile::assemble(ProfileParts::default())))
+        let all = self.ended.merged_with(running);
+        self.noted(all.unwrap_or_else(|| Profile::assemble(ProfileParts::default())))
     }
 
     fn stop(&mut self) -> Result<Profile, Error> {
@@ -260,7 +255,7 @@ impl Members {
         let failed: Vec<Error> = running
             .filter_map(|(pid, source)| self.settle(pid, source))
             .collect();
-        match (merged(&self.ended), failed.into_iter().next()) {
+        match (self.ended.merged_with([]), failed.into_iter().next()) {
             (None, Some(error)) => Err(error),
             (None, None) => Ok(self.snapshot()),
             (Some(profile), _) => Ok(self.noted(profile)),
@@ -277,9 +272,4 @@ impl Members {
         }
         Profile::assemble(parts)
     }
-}
-
-/// `None` where there is nothing to merge.
-fn merged(profiles: &[Profile]) -> Option<Profile> {
-    Profile::merge(profiles).ok()
 }
