@@ -3,6 +3,8 @@
 //! The writer overwrites the oldest event when the ring is full. Each reader
 //! keeps its own position, so it can be in another process with a read-only
 //! view, can die at any moment, and knows exactly how many events it missed.
+//! It copies many events before it looks at where the writer is: that is in the
+//! writer's hottest cache line, which each look takes from it.
 //!
 //! The protocol is a sequence lock with the head as its sequence: H.-J. Boehm,
 //! "Can seqlocks get along with programming language memory models?" (MSPC 2012).
@@ -13,6 +15,9 @@ use crate::sync::{AtomicU64, Ordering, fence};
 
 /// Where the next event goes: counts every event ever posted to the ring.
 pub(crate) type Head = AtomicU64;
+
+/// How many events a reader copies at once.
+const BATCH: usize = if cfg!(loom) { 2 } else { 64 };
 
 /// One event as it lies in the ring.
 #[derive(Debug)]
@@ -70,26 +75,38 @@ impl<'a> Ring<'a> {
         self.head.store(position + 1, Ordering::Release);
     }
 
-    /// Copies the words at `position`, or `None` if they may be overwritten.
-    fn copy(&self, position: u64) -> Option<[u64; 2]> {
-        let entry = self.entry(position)?;
-        let words = [
-            entry.0[0].load(Ordering::Relaxed),
-            entry.0[1].load(Ordering::Relaxed),
-        ];
+    /// Copies the words from `position` on; false if they may be overwritten.
+    fn copy(&self, position: u64, into: &mut [[u64; 2]]) -> bool {
+        for (at, words) in (position..).zip(into) {
+            if let Some(entry) = self.entry(at) {
+                *words = [
+                    entry.0[0].load(Ordering::Relaxed),
+                    entry.0[1].load(Ordering::Relaxed),
+                ];
+            }
+        }
         // Pairs with the release fence in `post`.
         fence(Ordering::Acquire);
         let head = self.head.load(Ordering::Relaxed);
         // The entry at `head` is being written now: it overwrites `head - len`.
-        let intact = position + self.entries.len() as u64 > head;
-        intact.then_some(words)
+        position + self.entries.len() as u64 > head
     }
 }
 
 /// A reader's place in a ring.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Cursor {
     position: u64,
+    /// The events from `position` on that are copied already end here.
+    copied_until: u64,
+    /// The last copied ones, as many as there are, at the end.
+    copied: [[u64; 2]; BATCH],
+}
+
+impl Default for Cursor {
+    fn default() -> Self {
+        Cursor::at(0)
+    }
 }
 
 /// What [`Cursor::next`] found.
@@ -105,7 +122,11 @@ pub enum Next {
 impl Cursor {
     /// A place in a ring by the number of events before it.
     pub fn at(position: u64) -> Self {
-        Cursor { position }
+        Cursor {
+            position,
+            copied_until: position,
+            copied: [[0; 2]; BATCH],
+        }
     }
 
     /// How many events the reader has passed, read or lost.
@@ -115,17 +136,32 @@ impl Cursor {
 
     /// The next event before `limit`, or how many of them are lost; `None` at
     /// the limit. `limit` comes from [`Ring::posted`].
+    #[inline]
     pub fn next(&mut self, ring: &Ring<'_>, limit: u64) -> Option<Next> {
         if self.position >= limit {
             return None;
         }
-        match ring.copy(self.position) {
-            Some(words) => {
-                self.position += 1;
-                Some(Event::from_words(words).map_or(Next::Lost(1), Next::Event))
-            }
-            None => Some(Next::Lost(self.skip(ring))),
+        if self.position == self.copied_until && !self.copy(ring, limit) {
+            return Some(Next::Lost(self.skip(ring)));
         }
+        let left = (self.copied_until - self.position) as usize;
+        let words = self.copied.get(BATCH.wrapping_sub(left))?;
+        self.position += 1;
+        Some(Event::from_words(*words).map_or(Next::Lost(1), Next::Event))
+    }
+
+    /// Copies the next events; false if they are lost.
+    fn copy(&mut self, ring: &Ring<'_>, limit: u64) -> bool {
+        let wanted = limit - self.position;
+        let count = wanted.min(ring.entries.len() as u64).min(BATCH as u64);
+        let is_whole = match self.copied.get_mut(BATCH - count as usize..) {
+            Some(into) => ring.copy(self.position, into),
+            None => false,
+        };
+        if is_whole {
+            self.copied_until = self.position + count;
+        }
+        is_whole
     }
 
     /// Jumps to where at least half of the ring is left before the writer
@@ -134,7 +170,7 @@ impl Cursor {
         let half = ring.entries.len() as u64 / 2;
         let target = ring.posted().saturating_sub(half).max(self.position + 1);
         let lost = target - self.position;
-        self.position = target;
+        *self = Cursor::at(target);
         lost
     }
 }
