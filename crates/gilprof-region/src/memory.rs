@@ -41,10 +41,6 @@ fn place(at: *mut u8, len: usize, flags: i32, fd: i32) -> Option<NonNull<u8>> {
     NonNull::new(start.cast()).filter(|_| start != libc::MAP_FAILED)
 }
 
-/// No system has smaller pages; where they are larger, the kernel refuses what does not begin
-/// with one.
-const PAGE: usize = 4096;
-
 const PRIVATE: i32 = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
 
 impl Memory {
@@ -79,26 +75,6 @@ impl Memory {
         // SAFETY: the range is exactly this mapping, which is anonymous.
         let result =
             unsafe { libc::madvise(self.start.as_ptr().cast(), self.len, libc::MADV_DONTNEED) };
-        match result {
-            0 => Ok(()),
-            _ => Err(io::Error::last_os_error()),
-        }
-    }
-
-    /// Has the kernel put pages into a part of the mapping, so that whoever first writes there
-    /// need not wait for them. Older kernels than 5.14 refuse: then it does.
-    pub(crate) fn populate(&self, offset: usize, len: usize) -> io::Result<()> {
-        let from = offset / PAGE * PAGE;
-        let to = offset.saturating_add(len).min(self.len);
-        let start = self.start.as_ptr().wrapping_add(from);
-        // SAFETY: the range lies in this mapping; what is in it stays as it is.
-        let result = unsafe {
-            libc::madvise(
-                start.cast(),
-                to.saturating_sub(from),
-                libc::MADV_POPULATE_WRITE,
-            )
-        };
         match result {
             0 => Ok(()),
             _ => Err(io::Error::last_os_error()),
@@ -167,35 +143,4 @@ pub(crate) fn cannot_shrink(fd: BorrowedFd<'_>) -> bool {
     // SAFETY: the descriptor is open; F_GET_SEALS takes no argument.
     let seals = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GET_SEALS) };
     seals >= 0 && seals & libc::F_SEAL_SHRINK != 0
-}
-
-#[cfg(all(test, not(loom), not(miri)))]
-mod tests {
-    use super::*;
-
-    /// How many pages of the mapping there are.
-    fn resident(memory: &Memory) -> usize {
-        let mut pages = vec![0_u8; memory.len / PAGE];
-        // SAFETY: a byte for each page of the mapping.
-        let asked = unsafe {
-            libc::mincore(
-                memory.start.as_ptr().cast(),
-                memory.len,
-                pages.as_mut_ptr().cast(),
-            )
-        };
-        assert_eq!(asked, 0);
-        pages.iter().filter(|&&page| page & 1 == 1).count()
-    }
-
-    #[test]
-    fn only_the_part_that_is_populated_has_pages() {
-        let memory = Memory::private(8 * PAGE).unwrap();
-        assert_eq!(resident(&memory), 0);
-        match memory.populate(PAGE + 7, 2 * PAGE) {
-            Ok(()) => assert_eq!(resident(&memory), 3),
-            // Older kernels do not know how.
-            Err(error) => assert_eq!(error.raw_os_error(), Some(libc::EINVAL)),
-        }
-    }
 }

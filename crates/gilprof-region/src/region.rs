@@ -14,9 +14,6 @@ use crate::stacks::StackTable;
 use crate::sync::Ordering::{Acquire, Relaxed, Release};
 use crate::thread::{Slot, ThreadCell};
 
-/// So many bytes of a ring have their pages from the start.
-const POPULATED: usize = (1 << 18) * size_of::<Entry>();
-
 /// How a region is divided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
@@ -326,17 +323,6 @@ impl Region {
         // SAFETY: as in `gil`; `Sizes::entries` counts all rings.
         let entries = unsafe { core::slice::from_raw_parts(self.at::<Entry>(offset), len) };
         Some(Ring::new(&cell.head, entries))
-    }
-
-    /// Has pages put in where the first events of a GIL will lie, so that its threads need
-    /// not wait for each page: that takes longer than all else that hooks do. As many as the
-    /// ring of usual size has.
-    pub fn populate_ring(&self, gil: u32) {
-        let (first, len) = self.sizes.ring_of(gil);
-        let offset = self.sizes.rings_at() + first * size_of::<Entry>();
-        let bytes = (len * size_of::<Entry>()).min(POPULATED);
-        // Where the kernel does not do that, each page comes when it is written to.
-        if let Err(_later) = self.memory.populate(offset, bytes) {}
     }
 
     /// The sampled stacks and the code objects in them.

@@ -275,12 +275,11 @@ impl Running {
     fn follow(&mut self) -> Result<Arc<Mutex<Followed>>, Error> {
         let region = self.region;
         let timeline = || self.options.and_then(|options| options.timeline());
-        let fresh = self.followed.is_none();
         let followed = self
             .followed
             .get_or_insert_with(|| Arc::new(Mutex::new(Followed::new(region, timeline()))));
         if self.reader.is_none() {
-            self.reader = Some(Reader::start(region, followed, fresh)?);
+            self.reader = Some(Reader::start(region, followed)?);
         }
         Ok(Arc::clone(followed))
     }

@@ -97,20 +97,13 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// `fresh`: nothing has been read of the recording yet.
     pub(crate) fn start(
         region: &'static Region,
         followed: &Arc<Mutex<Followed>>,
-        fresh: bool,
     ) -> Result<Self, Error> {
         let stopped = Arc::new(AtomicBool::new(false));
         let (followed, told) = (Arc::clone(followed), Arc::clone(&stopped));
-        let thread = spawn_quiet("gilprof-reader", move || {
-            if fresh {
-                region.populate_ring(0);
-            }
-            run(region, &followed, &told);
-        });
+        let thread = spawn_quiet("gilprof-reader", move || run(region, &followed, &told));
         let thread = thread.map_err(|source| Error::Os {
             what: String::from("start the reader thread"),
             source,
