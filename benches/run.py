@@ -26,7 +26,7 @@ HERE = Path(__file__).resolve().parent
 # Many short rounds: what disturbs a machine for longer disturbs both of a pair.
 ROUNDS = 61
 # Whole programs vary more than what is budgeted for them.
-PROGRAM_ROUNDS = 201
+PROGRAM_ROUNDS = 41
 
 
 def recorded(profiled, work, **options):
@@ -47,11 +47,15 @@ def pair():
     def without_stacks(profiled):
         return recorded(profiled, workloads.pair_ns, stacks="off")
 
+    def first(profiled):
+        return recorded(profiled, workloads.first_pairs_ns)
+
     pairs = alternated(with_stacks, ROUNDS)
     bare = statistics.median(without for without, _ in pairs)
     return [
         Row(f"release+acquire pair (bare: {bare:.0f} ns)", "ns", differences(pairs), 25),
         Row("  with stacks off", "ns", differences(alternated(without_stacks, ROUNDS))),
+        Row("  the first 100 000 of a recording", "ns", differences(alternated(first, ROUNDS))),
     ]
 
 

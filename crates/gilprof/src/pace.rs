@@ -11,7 +11,7 @@ const LONGEST: Duration = Duration::from_millis(80);
 /// A program that has done next to nothing for a while is looked at after a tenth of that
 /// time: so what is missed of it, should it end, is little. When it wakes up, a hook rings
 /// before its ring is full.
-const IDLE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(500));
+const IDLE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_millis(500));
 const FEW: u64 = 64;
 
 /// Spaces the looks at a ring by how fast it fills.
@@ -68,7 +68,7 @@ mod tests {
     #[test]
     fn an_idle_program_is_looked_at_ever_more_rarely_and_a_storm_never_too_often() {
         assert_eq!(rare(2 * MS), IDLE.0);
-        assert_eq!(rare(2_000 * MS), 200 * MS);
+        assert_eq!(rare(3_000 * MS), 300 * MS);
         assert_eq!(rare(60_000 * MS), IDLE.1);
         assert_eq!(spaced(100 * MS, u64::MAX, 1), SHORTEST);
     }
