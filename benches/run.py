@@ -147,14 +147,14 @@ def resident_kib():
 
 
 def mappings():
-    """The resident KiB and the size of each private mapping without a file, by its
-    address."""
+    """The resident KiB and the size of each mapping that a region may be, by its address."""
     found, address = {}, None
     for line in Path("/proc/self/smaps").read_text().splitlines():
         name, *values = line.split()
         if not name.endswith(":"):
-            anonymous = values[0] == "rw-p" and len(values) == 4
-            address = name if anonymous else None
+            file = values[4:5]
+            anonymous = values[0] == "rw-p" and not file
+            address = name if anonymous or file == ["/memfd:gilprof"] else None
         elif address and name == "Size:":
             size = int(values[0])
         elif address and name == "Rss:":

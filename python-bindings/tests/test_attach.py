@@ -155,9 +155,60 @@ def test_what_cannot_be_attached_to_is_refused_with_the_reason():
         gilprof.attach(os.getpid(), ring=3)
 
 
-def test_a_program_that_records_itself_is_left_to_that():
+def test_the_recording_that_a_program_makes_of_itself_is_joined():
     source = "import gilprof; gilprof.start()" + PROGRAM
+    source += "own = gilprof.stop()\nprint(own.dropped, sum(one.hold.count for one in own.threads))"
     program = Program(source)
+    profile = recorded(program)
+    balance.assert_balanced(profile)
+    assert {"hog", "counter", "ticker"} <= {one.name for one in profile.threads}
+    hog = balance.thread(profile, "hog")
+    assert hog.holding_ns >= (hog.hold.count // 2 - 1) * 20_000_000
+    blamed = [site for site in profile.sites("blame") if site.thread.name == "hog"]
+    assert blamed and blamed[0].stack[0].function == "hog"
+    assert any("records itself" in note for note in profile.notes)
+    # It was left alone: it goes on, and what it saw itself is whole.
+    out, _ = program.process.communicate("\n", timeout=60)
+    told, own = out.splitlines()
+    dropped, holds = map(int, own.split())
+    assert json.loads(told)["wrong"] == [] and dropped == 0
+    assert holds > sum(one.hold.count for one in profile.threads)
+
+
+def test_what_it_joined_is_told_up_to_where_the_program_ended_its_recording():
+    end = "import gilprof; gilprof.start()\n" + PROGRAM.replace(
+        "sys.stdin.readline()", "sys.stdin.readline(); gilprof.stop(); sys.stdin.readline()", 1
+    )
+    program = Program(end)
+    attachment = gilprof.attach(program.pid)
+    until(lambda: hogs(attachment.snapshot()) >= 5)
+    program.process.stdin.write("\n")
+    program.process.stdin.flush()
+    until(lambda: attachment.snapshot().ended_how != "running")
+    profile = attachment.stop()
+    balance.assert_balanced(profile)
+    assert hogs(profile) >= 5 and profile.ended_how == "stopped"
+    assert program.finish()["wrong"] == []
+
+
+def test_a_program_under_run_is_joined(tmp_path):
+    file = tmp_path / "run.json"
+    run = [sys.executable, "-m", "gilprof", "run", "-o", str(file), "--"]
+    program = Program(before=run)
+    # What runs is its child.
+    children = "/proc/{0}/task/{0}/children".format(program.pid)
+    with open(children) as listed:
+        pid = int(listed.read().split()[0])
+    with gilprof.attach(pid) as attachment:
+        until(lambda: hogs(attachment.snapshot()) >= 5)
+    balance.assert_balanced(attachment.result)
+    assert program.finish()["wrong"] == []
+    assert hogs(gilprof.load(str(file))) > hogs(attachment.result)
+
+
+def test_where_a_programs_own_recording_is_not_found_it_is_refused():
+    hidden = "import os, gilprof; gilprof.start(); os.closerange(3, 1024)"
+    program = Program(hidden + PROGRAM)
     with pytest.raises(gilprof.AttachError, match="records itself"):
         gilprof.attach(program.pid)
     program.finish()

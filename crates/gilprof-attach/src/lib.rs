@@ -14,6 +14,7 @@ mod namespace;
 mod process;
 mod refusal;
 
+mod memory_files;
 mod presence;
 mod python;
 mod target;
@@ -38,6 +39,7 @@ pub use error::Error;
 pub use exact::Attached;
 pub use gil_words::{GilNow, GilWords};
 pub use inspect::{GilAt, Interpreter, InterpreterAt, StateAt, ThreadName};
+pub use memory_files::memory_files;
 pub use modules::{Module, Modules, Slot};
 pub use presence::Presence;
 pub use process::Process;

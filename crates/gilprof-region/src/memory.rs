@@ -18,29 +18,21 @@ unsafe impl Send for Memory {}
 unsafe impl Sync for Memory {}
 
 fn map(at: *mut u8, len: usize, flags: i32, fd: i32) -> io::Result<Memory> {
-    let start = place(at, len, flags, fd);
+    let start = place(at, len, WRITABLE, flags, fd);
     let start = start.ok_or_else(io::Error::last_os_error)?;
     Ok(Memory { start, len })
 }
 
 /// Where the kernel has mapped it; `None` where it refuses.
 // Must not allocate.
-fn place(at: *mut u8, len: usize, flags: i32, fd: i32) -> Option<NonNull<u8>> {
+fn place(at: *mut u8, len: usize, access: i32, flags: i32, fd: i32) -> Option<NonNull<u8>> {
     // SAFETY: either `at` is null and the kernel chooses free addresses, or
     // the caller owns the mapping there and replaces it (`replace_private`).
-    let start = unsafe {
-        libc::mmap(
-            at.cast(),
-            len,
-            libc::PROT_READ | libc::PROT_WRITE,
-            flags,
-            fd,
-            0,
-        )
-    };
+    let start = unsafe { libc::mmap(at.cast(), len, access, flags, fd, 0) };
     NonNull::new(start.cast()).filter(|_| start != libc::MAP_FAILED)
 }
 
+const WRITABLE: i32 = libc::PROT_READ | libc::PROT_WRITE;
 const PRIVATE: i32 = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
 
 impl Memory {
@@ -62,20 +54,32 @@ impl Memory {
         map(std::ptr::null_mut(), len, libc::MAP_SHARED, fd.as_raw_fd())
     }
 
+    /// The same, without the right to write to it.
+    pub(crate) fn shared_to_look_at(fd: BorrowedFd<'_>, len: usize) -> io::Result<Self> {
+        let (access, flags) = (libc::PROT_READ, libc::MAP_SHARED);
+        let start = place(std::ptr::null_mut(), len, access, flags, fd.as_raw_fd());
+        let start = start.ok_or_else(io::Error::last_os_error)?;
+        Ok(Memory { start, len })
+    }
+
     /// Puts fresh private memory in the place of what is mapped here, as the
     /// child of a fork needs it: async-signal-safe.
     // Must not allocate.
     pub(crate) fn replace_private(&self) -> bool {
         let flags = PRIVATE | libc::MAP_FIXED;
-        place(self.start.as_ptr(), self.len, flags, -1).is_some()
+        place(self.start.as_ptr(), self.len, WRITABLE, flags, -1).is_some()
     }
 
-    /// Gives the pages of a private mapping back: they read as zero again.
+    /// Gives the pages back, those of the file where there is one: they read as zero again.
     pub(crate) fn clear(&self) -> io::Result<()> {
-        // SAFETY: the range is exactly this mapping, which is anonymous.
-        let result =
-            unsafe { libc::madvise(self.start.as_ptr().cast(), self.len, libc::MADV_DONTNEED) };
-        match result {
+        // What the child of a fork has in its place is in no file.
+        self.advise(libc::MADV_REMOVE)
+            .or_else(|_| self.advise(libc::MADV_DONTNEED))
+    }
+
+    fn advise(&self, advice: i32) -> io::Result<()> {
+        // SAFETY: the range is exactly this mapping, whose pages are given up.
+        match unsafe { libc::madvise(self.start.as_ptr().cast(), self.len, advice) } {
             0 => Ok(()),
             _ => Err(io::Error::last_os_error()),
         }
@@ -115,6 +119,19 @@ pub(crate) fn anonymous_file(len: usize) -> io::Result<OwnedFd> {
     let file = unsafe { OwnedFd::from_raw_fd(fd) };
     seal(file.as_fd(), len)?;
     Ok(file)
+}
+
+/// Another descriptor of the file, with a number that a program which counts on its own
+/// numbers, as 0 to 2, does not come by.
+pub(crate) fn out_of_the_way(file: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    const FROM: i32 = 100;
+    // SAFETY: the descriptor is open; F_DUPFD_CLOEXEC takes an integer.
+    let fd = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_DUPFD_CLOEXEC, FROM) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor was just made and is owned by nobody else.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// Gives a file in memory its size for good.

@@ -1,5 +1,6 @@
 //! The whole block: how it is divided, made, opened and checked.
 
+use std::io;
 use std::mem::{ManuallyDrop, size_of};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
@@ -143,18 +144,56 @@ impl Region {
         Ok((region, file))
     }
 
+    /// A region for recordings of this process, which others may look at: in a file in
+    /// memory, which stays open for as long as the process lives, or in memory of its own
+    /// where the system refuses that.
+    ///
+    /// # Errors
+    /// [`Error::Os`] where the system has no memory for it.
+    pub fn own(sizes: Sizes) -> Result<Self, Error> {
+        let visible = Region::shared(sizes).and_then(|(region, file)| {
+            let kept = memory::out_of_the_way(file.as_fd());
+            Ok((region, kept.map_err(Error::os("keep a memory file open"))?))
+        });
+        match visible {
+            Ok((region, file)) => {
+                // The program may close all descriptors that it finds, and then use this
+                // number: so nobody here closes it.
+                std::mem::forget(file);
+                Ok(region)
+            }
+            Err(_refused) => Region::private(sizes),
+        }
+    }
+
     /// Opens what another process has made, and checks it.
     ///
     /// # Errors
     /// [`Error::NotSealed`], [`Error::Foreign`] or [`Error::Corrupt`] where it
     /// is not a region of this version, [`Error::Os`] where it cannot be mapped.
     pub fn open(file: BorrowedFd<'_>) -> Result<Self, Error> {
+        Self::map(file, Memory::shared)
+    }
+
+    /// The same for one who only reads, and has the file open for that: nothing of it may
+    /// be called that writes, which would end this process.
+    ///
+    /// # Errors
+    /// As [`Region::open`].
+    pub fn look_at(file: BorrowedFd<'_>) -> Result<Self, Error> {
+        Self::map(file, Memory::shared_to_look_at)
+    }
+
+    fn map(
+        file: BorrowedFd<'_>,
+        mapped: impl Fn(BorrowedFd<'_>, usize) -> io::Result<Memory>,
+    ) -> Result<Self, Error> {
         if !memory::cannot_shrink(file) {
             return Err(Error::NotSealed);
         }
         let len = file_len(file)?;
         need("size", len as u64, size_of::<Header>() as u64)?;
-        let memory = Memory::shared(file, len).map_err(Error::os("map a region"))?;
+        let memory = mapped(file, len).map_err(Error::os("map a region"))?;
         Self::check(memory)
     }
 

@@ -235,9 +235,19 @@ fn unpack(word: u64) -> RawFrame {
 pub struct StackCursor {
     position: u64,
     lost: u64,
+    /// Whether somebody else is the one who is rung for.
+    is_visitor: bool,
 }
 
 impl StackCursor {
+    /// That of one who reads along with the reader, and writes nothing.
+    pub fn of_visitor() -> Self {
+        StackCursor {
+            is_visitor: true,
+            ..StackCursor::default()
+        }
+    }
+
     /// The next stack that was not read yet and is still there.
     pub fn next(&mut self, table: &StackTable) -> Option<RawStack> {
         let posted = table.posted();
@@ -252,8 +262,10 @@ impl StackCursor {
             self.lost += next - self.position;
             self.position = next;
         }
-        let ring_at = self.position + STACKS as u64 / 2;
-        table.ring_at.store(ring_at, Ordering::Relaxed);
+        if !self.is_visitor {
+            let ring_at = self.position + STACKS as u64 / 2;
+            table.ring_at.store(ring_at, Ordering::Relaxed);
+        }
         None
     }
 

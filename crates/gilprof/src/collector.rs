@@ -17,6 +17,8 @@ use crate::stacks::Stacks;
 /// A reader of one region.
 #[derive(Debug)]
 pub(crate) struct Collector {
+    /// Whether another one reads the region, too, and is the one who is rung for.
+    is_visitor: bool,
     pace: Pace,
     /// When the events are to be read again.
     due: Instant,
@@ -46,6 +48,7 @@ pub(crate) struct Collector {
 impl Default for Collector {
     fn default() -> Self {
         Collector {
+            is_visitor: false,
             pace: Pace::new(),
             due: Instant::now(),
             rung: 0,
@@ -72,6 +75,15 @@ impl Collector {
         Collector {
             timeline,
             ..Collector::default()
+        }
+    }
+
+    /// One who reads along with the reader, and writes nothing to the region.
+    pub(crate) fn visiting(timeline: Option<Timeline>) -> Self {
+        Collector {
+            is_visitor: true,
+            stacks: Stacks::of_visitor(),
+            ..Collector::keeping(timeline)
         }
     }
 
@@ -163,7 +175,9 @@ impl Collector {
             }
         }
         let passed = cursor.position() - before;
-        region.has_read(gil, cursor.position());
+        if !self.is_visitor {
+            region.has_read(gil, cursor.position());
+        }
         if asked_for {
             self.stacks.was_asked_for();
         }

@@ -209,7 +209,7 @@ impl State {
     fn region(&mut self, sizes: Sizes) -> Result<&'static Region, Error> {
         match self.spare.take() {
             Some((same, region)) if same == sizes => Ok(region),
-            _ => Ok(Box::leak(Box::new(Region::private(sizes)?))),
+            _ => Ok(Box::leak(Box::new(Region::own(sizes)?))),
         }
     }
 

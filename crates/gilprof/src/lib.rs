@@ -35,6 +35,8 @@ mod window;
 mod attachment;
 mod ended;
 mod follow;
+mod hooked;
+mod joined;
 mod measure;
 mod sampling;
 mod session;

@@ -61,6 +61,14 @@ pub(crate) struct Stacks {
 }
 
 impl Stacks {
+    /// Those of one who reads along with the reader, and writes nothing.
+    pub(crate) fn of_visitor() -> Self {
+        Stacks {
+            cursor: StackCursor::of_visitor(),
+            ..Stacks::default()
+        }
+    }
+
     /// Adds up what is new, and reads code objects that were not seen before: the
     /// process may end at any time.
     pub(crate) fn drain(&mut self, region: &Region) {
