@@ -29,6 +29,9 @@ const LOCK_QUEUE: f64 = 0.25;
 const LOCK_OWNER: f64 = 0.75;
 /// Native code outside the GIL: so many CPUs at an average instant.
 const PARALLEL: f64 = 0.25;
+/// That is bad news where threads queue for the GIL for a third of that time: where native
+/// code leaves no CPU, those that have the GIL or are to get it wait for one, and others for them.
+const QUEUED: f64 = 0.33;
 /// For so long at a time, or it is the system's part of giving the GIL away.
 const STRETCH_NS: u64 = 50_000;
 
@@ -409,7 +412,8 @@ pub(super) fn parallel_native(gauge: &Gauge<'_>, _shares: &Shares<'_>) -> Option
     };
     let parallel_ns = gauge.sum(long);
     let holding_ns = gauge.sum(|thread| thread.holding_cpu_ns.unwrap_or(0));
-    if gauge.share(parallel_ns) < PARALLEL || parallel_ns < holding_ns || gauge.queue() >= QUEUE {
+    let is_queue = gauge.queue() >= QUEUE && ratio(gauge.gil.waiting_ns, parallel_ns) >= QUEUED;
+    if gauge.share(parallel_ns) < PARALLEL || parallel_ns < holding_ns || is_queue {
         return None;
     }
     let most = gauge.top(long)?;

@@ -213,6 +213,22 @@ fn native_code_outside_the_gil_is_good_news() {
 }
 
 #[test]
+fn native_code_that_leaves_no_cpu_has_threads_wait_for_those_that_lack_one() {
+    let waiting = |each_ms: u64| {
+        let mut parts = computing(100);
+        for one in &mut parts.threads {
+            (one.waiting_ns, one.handoff_ns) = (each_ms * MS, each_ms * MS);
+            one.detached_ns -= each_ms * MS;
+        }
+        parts.gils[0].waiting_ns = 2 * each_ms * MS;
+        parts.gils[0].handoff_ns = parts.gils[0].waiting_ns;
+        ids(parts)
+    };
+    assert_eq!(waiting(140), ["parallel-native"]);
+    assert!(!waiting(400).contains(&"parallel-native"));
+}
+
+#[test]
 fn giving_the_gil_away_is_no_computing() {
     assert_eq!(ids(computing(100_000)), [""; 0]);
 }
