@@ -22,6 +22,8 @@ FOLDERS = [
     "/usr/local/bin",
     "/opt/*/bin",
     "/opt/python/*/bin",
+    # Newer ones, fetched by scripts/more_pythons.py.
+    str(ROOT / ".pythons" / "*" / "usr" / "bin"),
 ]
 
 # Asked of the interpreter itself: file names and configuration variables lie

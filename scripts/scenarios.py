@@ -31,6 +31,7 @@ def main():
     parser.add_argument("--python", default="3.11", help="minor version (3.11)")
     parser.add_argument("--runs", default="5", help="how often each runs (5)")
     parser.add_argument("--keep", metavar="FOLDER", help="keep the profiles here")
+    parser.add_argument("--kept", metavar="FOLDER", help="judge what was kept there once more")
     parser.add_argument("--install", action="store_true", help="apt-get what the system lacks")
     chosen = parser.parse_args()
     if chosen.install:
@@ -38,6 +39,7 @@ def main():
     python = environment(chosen.python)
     command = [python, RUN, *chosen.names, "--runs", chosen.runs]
     command += ["--keep", os.path.abspath(chosen.keep)] if chosen.keep else []
+    command += ["--kept", os.path.abspath(chosen.kept)] if chosen.kept else []
     return subprocess.run([str(part) for part in command], check=False).returncode
 
 

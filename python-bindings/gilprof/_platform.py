@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 def unsupported() -> "Optional[str]":
     """Why the GIL of this interpreter cannot be profiled; None if it may be."""
-    return _implementation() or _system() or _version() or _compiled()
+    return _implementation() or _system() or _version() or _build() or _compiled()
 
 
 def _implementation() -> "Optional[str]":
@@ -36,6 +36,16 @@ def _version() -> "Optional[str]":
         return None
     version = ".".join(map(str, sys.version_info[:3]))
     return f"this is Python {version}: gilprof works with CPython 3.9 and newer"
+
+
+def _build() -> "Optional[str]":
+    # Py_GIL_DISABLED, without the time that sysconfig takes.
+    if "t" not in sys.abiflags:
+        return None
+    return (
+        "this is a free-threaded build of Python: where its GIL is off there is none to profile;"
+        " where it is on (PYTHON_GIL=1), run the program with a build that has a GIL instead"
+    )
 
 
 def _compiled() -> "Optional[str]":

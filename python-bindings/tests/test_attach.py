@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import balance
 import pytest
@@ -56,15 +57,15 @@ print(json.dumps({"wrong": wrong, "rounds": rounds, "before": before, "after": a
 
 
 class Program:
-    """A program of this Python's that is being recorded from outside."""
+    """A program, of this Python's or another one's, that is being recorded from outside."""
 
-    def __init__(self, source=PROGRAM, before=()):
+    def __init__(self, source=PROGRAM, before=(), python=sys.executable, **environment):
         clean = {key: value for key, value in os.environ.items() if "GILPROF" not in key}
         self.process = subprocess.Popen(
-            [*before, sys.executable, "-c", source],
+            [*before, str(python), "-c", source],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=clean,
+            env={**clean, **environment},
             universal_newlines=True,
         )
         assert self.process.stdout.readline() == "ready\n"
@@ -245,6 +246,91 @@ def test_a_program_in_a_container_is_recorded_as_any_other():
     calls = {(row.thread.name, row.call) for row in profile.blocked}
     assert {("hog", "clock_nanosleep"), ("MainThread", "read")} <= calls
     assert program.finish()["wrong"] == []
+
+
+ELSEWHERE = ["unshare", "--mount", "sh", "-c"]
+
+
+def can_mount():
+    return subprocess.run([*ELSEWHERE, "true"], stderr=subprocess.DEVNULL).returncode == 0
+
+
+@pytest.mark.skipif(not can_mount(), reason="a mount namespace is refused here")
+def test_a_program_that_sees_other_files_is_recorded_as_any_other(tmp_path):
+    """Where it has its Python, there is nothing here."""
+    prefix = Path(sys.base_prefix)
+    python = Path(os.path.realpath(sys.executable)).relative_to(prefix)
+    mounted = 'mount --bind "$1" "$2" && LD_LIBRARY_PATH="$2/lib" exec "$2/$3" -c "$6"'
+    before = [*ELSEWHERE, mounted, "sh", str(prefix), str(tmp_path), str(python)]
+    program = Program(before=before)
+    assert not list(tmp_path.iterdir())
+    profile = recorded(program)
+    balance.assert_balanced(profile)
+    assert {"hog", "counter", "ticker", "MainThread"} <= {one.name for one in profile.threads}
+    blamed = [site for site in profile.sites("blame") if site.thread.name == "hog"]
+    assert blamed and blamed[0].stack[0].function == "hog"
+    assert program.finish()["wrong"] == []
+
+
+# Two interpreters with GILs of their own, two threads in each that want it all the time.
+OWN_GILS = """
+import _thread, os, sys, tempfile
+if sys.version_info < (3, 13):
+    import _xxsubinterpreters as interpreters
+    create = lambda: interpreters.create(isolated=True)
+else:
+    import _interpreters as interpreters
+    create = lambda: interpreters.create("isolated")
+
+folder = tempfile.mkdtemp()
+SPIN = '''
+import _thread, os, time
+def spin(lock):
+    while os.path.exists({folder!r}):
+        sum(range(100_000))
+    lock.release()
+locks = [_thread.allocate_lock() for _ in range(2)]
+for lock in locks:
+    lock.acquire()
+    _thread.start_new_thread(spin, (lock,))
+for lock in locks:
+    lock.acquire()
+while _thread._count():
+    time.sleep(0)
+'''
+def run(interpreter, lock):
+    interpreters.run_string(interpreter, SPIN.format(folder=folder))
+    lock.release()
+
+ids = [create() for _ in range(2)]
+locks = [_thread.allocate_lock() for _ in ids]
+for one, lock in zip(ids, locks):
+    lock.acquire()
+    _thread.start_new_thread(run, (one, lock))
+print("ready", flush=True)
+sys.stdin.readline()
+os.rmdir(folder)
+for lock in locks:
+    lock.acquire()
+for one in ids:
+    interpreters.destroy(one)
+print("[]")
+"""
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="they came with Python 3.12")
+def test_interpreters_with_gils_of_their_own_have_a_row_each():
+    program = Program(OWN_GILS)
+    with gilprof.attach(program.pid) as attachment:
+        until(lambda: len(attachment.snapshot().gils) >= 3)
+        seen = attachment.snapshot().wall_ns
+        until(lambda: attachment.snapshot().wall_ns >= seen + 1_000_000_000)
+    profile = attachment.result
+    balance.assert_balanced(profile)
+    assert len(profile.gils) == 3
+    for gil in profile.gils[1:]:
+        assert gil.waiting_ns > 0.1 * profile.wall_ns and gil.acquisitions >= 3
+    assert program.finish() == []
 
 
 # Holds the GIL until a byte comes, while another thread waits for it.

@@ -1,6 +1,6 @@
 """Runs scenarios under gilprof and compares its verdict with what is true.
 
-    run.py [NAME...] [--runs N] [--fast] [--keep FOLDER]
+    run.py [NAME...] [--runs N] [--fast] [--keep FOLDER] [--kept FOLDER]
 
 For the Python that has gilprof and requirements.txt installed. NAME may be a pattern.
 """
@@ -27,6 +27,7 @@ def main():
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--fast", action="store_true", help="only those that need no package")
     parser.add_argument("--keep", metavar="FOLDER", help="keep the profiles here")
+    parser.add_argument("--kept", metavar="FOLDER", help="judge what was kept there once more")
     chosen = parser.parse_args()
     scenarios = [one for one in SCENARIOS if one.fast or not chosen.fast]
     if chosen.names:
@@ -34,7 +35,10 @@ def main():
     if not scenarios:
         sys.exit(f"no scenario is called {' or '.join(chosen.names)}")
     print(f"Python {platform.python_version()}, {chosen.runs} runs each", flush=True)
-    rows = [watch(one, chosen.runs, chosen.keep) for one in scenarios]
+    if chosen.kept:
+        rows = [again(one, chosen.runs, Path(chosen.kept)) for one in scenarios]
+    else:
+        rows = [watch(one, chosen.runs, chosen.keep) for one in scenarios]
     print("\n| scenario | true | seen | held | waiting | says | |\n|---|---|---|---|---|---|---|")
     for row in rows:
         print(row.line)
@@ -110,6 +114,18 @@ def watch(scenario, runs, keep):
         said = once(scenario, outcome, keep, number)
         took = time.monotonic() - begin
         print(f"{scenario.name} {number}/{runs}: {said} ({took:.0f} s)", flush=True)
+    return outcome
+
+
+def again(scenario, runs, folder):
+    """What was kept of one scenario, judged by the rules of now."""
+    outcome = Outcome(scenario)
+    for number in range(1, runs + 1):
+        files = sorted(folder.glob(f"{scenario.name}-{number}-*.json"))
+        if len(files) == scenario.processes:
+            outcome.seen.append(judge(scenario, files))
+        else:
+            outcome.failed.append(f"run {number} has {len(files)} profiles in {folder}")
     return outcome
 
 

@@ -10,7 +10,7 @@ NOT_PYTHON = ids("native-hold blocked-hold starved-interpreter gc")
 QUIET = CONTENTION | ids("thread-churn gc")
 BUSY = {"held": (0.70, 1.0), "waiting": (0.35, 4.5)}
 ALONE = {"held": (0.75, 1.0), "waiting": (0.0, 0.10)}
-IDLE = {"held": (0.0, 0.30), "waiting": (0.0, 0.15)}
+IDLE = {"held": (0.0, 0.40), "waiting": (0.0, 0.20)}
 
 
 def gil_bound(name, run, **more):

@@ -24,6 +24,7 @@ pub struct Python {
     version: Option<Version>,
     gil: Option<Gil>,
     gils: Option<usize>,
+    is_free_threaded: bool,
     has_slots: bool,
 }
 
@@ -53,6 +54,7 @@ impl Python {
     fn in_module(pid: u32, module: &Module) -> Self {
         let version = Version::of(pid, module);
         let offsets = DebugOffsets::read(module);
+        let is_free_threaded = offsets.as_ref().is_some_and(DebugOffsets::is_free_threaded);
         let (gil, gils) = match (&version, offsets) {
             (Some(version), _) if (version.major(), version.minor()) < (3, 12) => {
                 (Some(Gil::On), Some(1))
@@ -68,6 +70,7 @@ impl Python {
             version,
             gil,
             gils,
+            is_free_threaded,
             has_slots: SLOTS.iter().all(|name| !module.slots(name).is_empty()),
         }
     }
@@ -93,6 +96,11 @@ impl Python {
         self.gils
     }
 
+    /// Whether it is a build that can run without a GIL, with objects of another layout.
+    pub fn is_free_threaded(&self) -> bool {
+        self.is_free_threaded
+    }
+
     /// Whether its calls of libc go through slots: not so where libc is linked statically.
     pub fn has_slots(&self) -> bool {
         self.has_slots
@@ -100,28 +108,43 @@ impl Python {
 }
 
 /// What CPython tells debuggers of itself (`_Py_DebugOffsets`,
-/// `Include/internal/pycore_runtime.h`, 3.13), at the beginning of `_PyRuntime`.
+/// `Include/internal/pycore_debug_offsets.h`, 3.13 to 3.15), at the beginning of `_PyRuntime`.
 #[derive(Debug)]
 struct DebugOffsets {
     at: u64,
-    words: [u64; 19],
+    words: [u64; WORDS],
+    /// Where in them the description of an interpreter ends that begins alike in all
+    /// versions: 3.14 has one more field (`threads_main`).
+    shift: usize,
 }
+
+/// As many as are read of them.
+const WORDS: usize = 20;
 
 impl DebugOffsets {
     const COOKIE: u64 = u64::from_ne_bytes(*b"xdebugpy");
 
     fn read(module: &Module) -> Option<Self> {
         let at = module.symbol("_PyRuntime")?.address;
-        let mut bytes = [0; 19 * 8];
+        let mut bytes = [0; WORDS * 8];
         module.constant(at, &mut bytes).then_some(())?;
         let (words, _) = bytes.as_chunks();
-        let mut all = [0; 19];
+        let mut all = [0; WORDS];
         for (word, bytes) in all.iter_mut().zip(words) {
             *word = u64::from_ne_bytes(*bytes);
         }
-        // Later versions have other fields.
-        let is_known = all[0] == Self::COOKIE && all[1] >> 16 == 0x030d;
-        is_known.then_some(DebugOffsets { at, words: all })
+        // Later versions may have other fields.
+        let shift = match all[1] >> 16 {
+            0x030d => 0,
+            0x030e | 0x030f => 1,
+            _ => return None,
+        };
+        let is_it = all[0] == Self::COOKIE;
+        is_it.then_some(DebugOffsets {
+            at,
+            words: all,
+            shift,
+        })
     }
 
     fn is_free_threaded(&self) -> bool {
@@ -142,7 +165,7 @@ impl DebugOffsets {
     /// The addresses of all GILs. `None` before the interpreter has started, or where memory
     /// cannot be read.
     fn walk(&self, memory: &ProcessMemory) -> Option<BTreeSet<u64>> {
-        let [head, next, gil] = [5, 8, 14].map(|word| self.words[word]);
+        let [head, next, gil] = [5, 8, 14 + self.shift].map(|word| self.words[word]);
         let follow = |from: u64, offset: u64| memory.word(from.checked_add(offset)?);
         let mut gils = BTreeSet::new();
         let mut interpreter = follow(self.at, head)?;
@@ -157,9 +180,9 @@ impl DebugOffsets {
         (!gils.is_empty()).then_some(gils)
     }
 
-    /// In a free-threaded build, a number beside the GIL says whether it is on.
+    /// In a free-threaded build, a number in the GIL says whether it is on.
     fn state(&self, memory: &ProcessMemory, gil: u64) -> Option<Gil> {
-        let enabled = self.words[16].checked_sub(self.words[15])?;
+        let enabled = self.words[16 + self.shift];
         let word = memory.word(gil.checked_add(enabled)?)?;
         Some(match word as u32 {
             0 => Gil::Off,
@@ -176,6 +199,7 @@ impl Python {
             version: Some(version),
             gil: Some(Gil::On),
             gils: Some(1),
+            is_free_threaded: false,
             has_slots: true,
         }
     }
@@ -183,6 +207,13 @@ impl Python {
     pub(crate) fn without_gil(self) -> Self {
         Python {
             gil: Some(Gil::Off),
+            ..self
+        }
+    }
+
+    pub(crate) fn free_threaded(self) -> Self {
+        Python {
+            is_free_threaded: true,
             ..self
         }
     }

@@ -8,7 +8,7 @@ use crate::{access, namespace};
 
 /// The CPythons that can be attached to: the first and the last, of those with major
 /// version 3.
-pub const SUPPORTED: (u32, u32) = (9, 13);
+pub const SUPPORTED: (u32, u32) = (9, 15);
 
 /// `CAP_SYS_PTRACE` (`include/uapi/linux/capability.h`).
 const TRACE: u64 = 1 << 19;
@@ -94,6 +94,12 @@ pub enum Refusal {
     /// It has no GIL.
     #[error("runs without a GIL (free-threaded): there is none to contend for")]
     NoGil,
+    /// It has a GIL now, and may do without.
+    #[error(
+        "has a free-threaded build of Python with its GIL on, whose memory gilprof cannot read: \
+         run the program with a build that has a GIL"
+    )]
+    FreeThreaded,
     /// Its Python does not call libc by way of slots.
     #[error("has libc linked into its Python: use a Python that is linked to a shared libc")]
     NoSlots,
@@ -346,7 +352,7 @@ mod tests {
         );
         assert_eq!(
             Refusal::Version("3.8.18".into()).to_string(),
-            "has Python 3.8.18: gilprof attaches to 3.9 to 3.13"
+            "has Python 3.8.18: gilprof attaches to 3.9 to 3.15"
         );
         assert!(
             Refusal::Yama(3)

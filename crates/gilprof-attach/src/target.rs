@@ -167,6 +167,7 @@ fn refusal(process: &Process, python: Option<&Python>) -> Option<Refusal> {
             return Some(Refusal::Version(known.to_string()));
         }
         _ if python.gil() == Some(Gil::Off) => return Some(Refusal::NoGil),
+        _ if python.is_free_threaded() => return Some(Refusal::FreeThreaded),
         _ if !python.has_slots() => return Some(Refusal::NoSlots),
         _ => (),
     }
@@ -207,13 +208,13 @@ mod tests {
 
     #[test]
     fn versions_on_both_sides_of_the_supported_ones_are_refused() {
-        for version in ["2.7.18", "3.8.18", "3.14.0rc2", "4.9.0"] {
+        for version in ["2.7.18", "3.8.18", "3.16.0a2", "4.9.0"] {
             assert_eq!(
                 refused(&python(version)),
                 Some(Refusal::Version(version.into()))
             );
         }
-        for version in ["3.9", "3.10.13", "3.13.0"] {
+        for version in ["3.9", "3.10.13", "3.13.0", "3.15.2"] {
             assert_eq!(refused(&python(version)), None, "{version}");
         }
     }
@@ -221,7 +222,9 @@ mod tests {
     #[test]
     fn a_python_without_a_gil_or_slots_is_refused() {
         let base = python("3.13.0");
-        assert_eq!(refused(&base.clone().without_gil()), Some(Refusal::NoGil));
+        let free_threaded = base.clone().free_threaded();
+        assert_eq!(refused(&free_threaded), Some(Refusal::FreeThreaded));
+        assert_eq!(refused(&free_threaded.without_gil()), Some(Refusal::NoGil));
         assert_eq!(refused(&base.without_slots()), Some(Refusal::NoSlots));
     }
 }

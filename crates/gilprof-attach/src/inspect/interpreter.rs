@@ -63,7 +63,7 @@ impl Interpreter {
         let pages = Pages::of(memory);
         let refuse = |why: String| {
             Error::Refused(format!(
-                "the memory of process {pid} is not that of a CPython from 3.9 to 3.13: {why}"
+                "the memory of process {pid} is not that of a CPython from 3.9 to 3.15: {why}"
             ))
         };
         let interpreter = Interpreter {

@@ -234,6 +234,22 @@ fn giving_the_gil_away_is_no_computing() {
 }
 
 #[test]
+fn what_few_looks_saw_of_a_lock_is_nothing_beside_a_queue_for_the_gil() {
+    let beside = |samples: u64| {
+        let mut parts = locked(4, 400, "app.py");
+        for one in &mut parts.threads {
+            (one.waiting_ns, one.detached_ns) = (400 * MS, one.detached_ns - 400 * MS);
+        }
+        parts.gils[0].waiting_ns = 1_600 * MS;
+        for row in &mut parts.blocked {
+            row.samples = samples;
+        }
+        ids(parts).contains(&"lock-bound")
+    };
+    assert!(beside(2) && !beside(1));
+}
+
+#[test]
 fn what_few_looks_saw_of_a_lock_is_no_io() {
     let mut parts = locked(4, 740, "app.py");
     for row in &mut parts.blocked {
