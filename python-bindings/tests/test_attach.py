@@ -328,8 +328,9 @@ def test_interpreters_with_gils_of_their_own_have_a_row_each():
     profile = attachment.result
     balance.assert_balanced(profile)
     assert len(profile.gils) == 3
+    # Where four threads have two CPUs, those that lost a GIL have none to ask for it again.
     for gil in profile.gils[1:]:
-        assert gil.waiting_ns > 0.1 * profile.wall_ns and gil.acquisitions >= 3
+        assert gil.holding_ns > 0.1 * profile.wall_ns and gil.switches >= 3
     assert program.finish() == []
 
 

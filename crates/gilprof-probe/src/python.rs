@@ -124,11 +124,19 @@ impl Python {
             decref: function!(c"Py_DecRef", TakeObject),
             clear_error: function!(c"PyErr_Clear", Act),
         };
-        // SAFETY: may be called at any time (C API, Py_IsInitialized).
-        match unsafe { (python.is_initialized)() } {
-            0 => Err(Error::unsupported("Python is not initialized yet")),
-            _ => Ok(python),
+        match python.is_running() {
+            true => Ok(python),
+            false => Err(Error::unsupported("Python is not initialized yet")),
         }
+    }
+
+    /// While `site` is imported, 3.15 does not yet say so of itself, but this thread has its
+    /// state.
+    fn is_running(&self) -> bool {
+        // SAFETY: may be called at any time (C API, Py_IsInitialized).
+        let initialized = unsafe { (self.is_initialized)() } != 0;
+        // SAFETY: it takes no lock and no GIL, and is null where there is none.
+        initialized || !unsafe { (self.this_thread_state)() }.is_null()
     }
 
     pub(crate) fn this_thread_state(&self) -> ThreadStateOfThisThread {

@@ -158,12 +158,14 @@ impl Reader<'_> {
 
     /// The value of an `int` that is not negative and has up to three digits of 30 bits,
     /// which two numbers precede in one word: to 3.11 that of the digits, from 3.12 on
-    /// eight times that (`longintrepr.h`).
+    /// eight times that (`longintrepr.h`), with a mark on small ones from 3.14 on
+    /// (`pycore_long.h`).
     fn int(self, object: u64) -> Option<u64> {
         if !self.anchors.int.is_of(self.pages, object) {
             return None;
         }
-        let digits = match self.pages.word(object.wrapping_add(16))? {
+        const SMALL: u64 = 1 << 2;
+        let digits = match self.pages.word(object.wrapping_add(16))? & !SMALL {
             count @ 1..=3 => count,
             count @ (8 | 16 | 24) => count / 8,
             _ => return None,
