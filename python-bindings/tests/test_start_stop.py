@@ -43,6 +43,23 @@ def test_each_start_needs_its_stop():
     assert inner.wall_ns < outer.wall_ns
 
 
+def test_recordings_of_several_sizes_leave_no_more_than_the_first_of_each():
+    def record():
+        for threads in (64, 128, 256):
+            gilprof.start(threads=threads)
+            gilprof.stop()
+
+    def left():
+        with open("/proc/self/maps") as maps:
+            return len(os.listdir("/proc/self/fd")), len(maps.readlines())
+
+    record()
+    descriptors, mappings = left()
+    for _ in range(20):
+        record()
+    assert left()[0] == descriptors and left()[1] <= mappings + 5
+
+
 def test_an_inner_profile_has_only_what_happened_inside():
     with gilprof.profile() as outer:
         workloads.spin(0.05)

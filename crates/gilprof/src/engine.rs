@@ -25,9 +25,9 @@ pub(crate) struct Engine {
 #[derive(Debug, Default)]
 struct State {
     running: Option<Running>,
-    /// A region that is not in use: hooks may still hold on to it, so it is
-    /// kept for the next recording and never freed.
-    spare: Option<(Sizes, &'static Region)>,
+    /// Regions that are not in use, one of each size: hooks may still hold on to them, so
+    /// they are kept for the next recording and never freed.
+    spares: Vec<&'static Region>,
 }
 
 #[derive(Debug)]
@@ -96,7 +96,7 @@ impl Engine {
             pid,
             state: Mutex::new(State {
                 running,
-                spare: None,
+                spares: Vec::new(),
             }),
         }
     }
@@ -207,9 +207,10 @@ impl Engine {
 impl State {
     /// An empty region that may be written to for as long as the process lives.
     fn region(&mut self, sizes: Sizes) -> Result<&'static Region, Error> {
-        match self.spare.take() {
-            Some((same, region)) if same == sizes => Ok(region),
-            _ => Ok(Box::leak(Box::new(Region::own(sizes)?))),
+        let mut spares = self.spares.iter();
+        match spares.position(|spare| spare.sizes() == sizes) {
+            Some(at) => Ok(self.spares.swap_remove(at)),
+            None => Ok(Box::leak(Box::new(Region::own(sizes)?))),
         }
     }
 
@@ -230,7 +231,7 @@ impl State {
         };
         if let Err(error) = gilprof_probe::start(python()?, &setup) {
             if !shared {
-                self.spare = Some((options.sizes()?, region));
+                self.spares.push(region);
             }
             return Err(error.into());
         }
@@ -246,7 +247,7 @@ impl State {
     /// Keeps the region for the next recording, without its pages.
     fn retire(&mut self, region: &'static Region) {
         if region.clear().is_ok() {
-            self.spare = Some((region.sizes(), region));
+            self.spares.push(region);
         }
     }
 }
