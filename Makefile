@@ -20,6 +20,9 @@ scenarios: ## real programs and servers: is the verdict right? (needs wrk; apach
 services: ## attach to real services: is any answer lost? (needs apache2 for some)
 	$(PYTHON) scripts/services.py
 
+pythons: ## fetch newer Pythons and ones linked to musl, for the tests (needs Debian's apt)
+	$(PYTHON) scripts/more_pythons.py
+
 wheel: ## build the wheel into target/wheels
 	$(PYTHON) scripts/venvs.py
 
@@ -30,6 +33,6 @@ fmt: ## format the Rust code
 	cargo fmt --all
 
 clean: ## remove everything that was built
-	rm -rf target target-loom .venvs
+	rm -rf target target-loom .venvs .pythons
 
-.PHONY: help demo test bench scenarios services wheel fuzz fmt clean
+.PHONY: help demo test bench scenarios services pythons wheel fuzz fmt clean
