@@ -5,7 +5,7 @@ from pathlib import Path
 
 import balance
 import pytest
-from test_attach import Program, hogs, recorded, until
+from test_attach import Program, assert_the_hog_is_blamed, hogs, recorded, until
 
 import gilprof
 
@@ -29,14 +29,7 @@ def test_a_program_of_it_is_recorded_from_outside_and_stays_right(python):
     told = program.finish()
     balance.assert_balanced(profile)
     assert {"hog", "counter", "ticker", "MainThread"} <= {one.name for one in profile.threads}
-    hog = balance.thread(profile, "hog")
-    assert hog.hold.max_ns >= 20_000_000
-    assert hog.holding_ns >= (hog.hold.count // 2 - 1) * 20_000_000
-    blamed = [site for site in profile.sites("blame") if site.thread.name == "hog"]
-    whole = sum(site.weight_ns for site in blamed)
-    on_line = [site for site in blamed if site.stack and site.stack[0].function == "hog"]
-    assert sum(site.weight_ns for site in on_line) >= 0.9 * whole
-    assert {finding.id for finding in profile.findings} & {"blocked-hold", "native-hold"}
+    assert_the_hog_is_blamed(profile)
     assert told["wrong"] == [] and all(told["rounds"].values())
     assert told["before"] == told["after"]
 
