@@ -17,8 +17,8 @@ unsafe impl Send for Memory {}
 // SAFETY: as above.
 unsafe impl Sync for Memory {}
 
-fn map(at: *mut u8, len: usize, flags: i32, fd: i32) -> io::Result<Memory> {
-    let start = place(at, len, WRITABLE, flags, fd);
+fn map(len: usize, access: i32, flags: i32, fd: i32) -> io::Result<Memory> {
+    let start = place(std::ptr::null_mut(), len, access, flags, fd);
     let start = start.ok_or_else(io::Error::last_os_error)?;
     Ok(Memory { start, len })
 }
@@ -38,7 +38,7 @@ const PRIVATE: i32 = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESER
 impl Memory {
     /// Zeroed memory of this process alone.
     pub(crate) fn private(len: usize) -> io::Result<Self> {
-        map(std::ptr::null_mut(), len, PRIVATE, -1)
+        map(len, WRITABLE, PRIVATE, -1)
     }
 
     /// What is mapped at an address already.
@@ -51,15 +51,12 @@ impl Memory {
 
     /// The whole of a shared file.
     pub(crate) fn shared(fd: BorrowedFd<'_>, len: usize) -> io::Result<Self> {
-        map(std::ptr::null_mut(), len, libc::MAP_SHARED, fd.as_raw_fd())
+        map(len, WRITABLE, libc::MAP_SHARED, fd.as_raw_fd())
     }
 
     /// The same, without the right to write to it.
     pub(crate) fn shared_to_look_at(fd: BorrowedFd<'_>, len: usize) -> io::Result<Self> {
-        let (access, flags) = (libc::PROT_READ, libc::MAP_SHARED);
-        let start = place(std::ptr::null_mut(), len, access, flags, fd.as_raw_fd());
-        let start = start.ok_or_else(io::Error::last_os_error)?;
-        Ok(Memory { start, len })
+        map(len, libc::PROT_READ, libc::MAP_SHARED, fd.as_raw_fd())
     }
 
     /// Puts fresh private memory in the place of what is mapped here, as the
