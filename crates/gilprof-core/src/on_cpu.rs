@@ -102,7 +102,8 @@ const PREEMPTION_NS: u64 = 20_000_000;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CpuSource {
-    /// A counter that the kernel keeps for the thread (perf_event_open, task-clock).
+    /// Counters that the kernel keeps for threads that are rarely switched
+    /// (perf_event_open, task-clock), and /proc for the others.
     Perf,
     /// What the kernel tells in /proc, as old as a running thread's last timer tick.
     Schedstat,

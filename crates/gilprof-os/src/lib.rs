@@ -1,9 +1,9 @@
 //! What Linux knows of threads: how long they were on a CPU.
 //!
 //! For threads that do not touch the GIL, so that no hook sees them, of this process or
-//! of another one. A [`Watch`] keeps a counter of the kernel's for each of them
-//! (perf_event_open, task-clock); where that is refused it reads `/proc`, and where that
-//! is not there either, it says why.
+//! of another one. A [`Watch`] reads `/proc` now and then, and where that is not there it says
+//! why. For those that rarely give up or lose their CPU it keeps a counter of the kernel's
+//! (perf_event_open, task-clock), which knows what a thread has had that has ended since.
 //!
 //! And what program a process runs: [`program`].
 //!

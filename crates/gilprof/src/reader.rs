@@ -19,12 +19,17 @@ use crate::window::Subscriber;
 /// How many turns check that the hooks are still in place.
 const VERIFIED_TURNS: u64 = 8;
 
+/// How often it is seen what threads do that no hook sees: should one of them end, what it
+/// did since is not known.
+const WATCHED: Duration = Duration::from_secs(1);
+
 /// What a region was found to hold, and who wants to hear of it.
 #[derive(Debug)]
 pub(crate) struct Followed {
     region: &'static Region,
     collector: Collector,
     subscribers: Vec<Subscriber>,
+    watched: Option<Instant>,
 }
 
 impl Followed {
@@ -33,6 +38,7 @@ impl Followed {
             region,
             collector: Collector::keeping(timeline),
             subscribers: Vec::new(),
+            watched: None,
         }
     }
 
@@ -46,8 +52,11 @@ impl Followed {
     }
 
     /// Follows the threads that no hook sees.
-    fn watch(&mut self) {
-        self.collector.on_cpu.follow(self.region);
+    fn watch_if_due(&mut self) {
+        if self.watched.is_none_or(|then| then.elapsed() >= WATCHED) {
+            self.watched = Some(Instant::now());
+            self.collector.on_cpu.follow(self.region);
+        }
     }
 
     /// The last profile; subscribers get their last window.
@@ -69,6 +78,7 @@ impl Followed {
     fn turn(&mut self) -> Duration {
         let started = thread_cpu_ns();
         let pause = self.collector.turn(self.region);
+        self.watch_if_due();
         self.send_due();
         self.collector.reading_ns += thread_cpu_ns().saturating_sub(started);
         let next = self.subscribers.iter().map(Subscriber::due).min();
@@ -132,7 +142,6 @@ impl Drop for Reader {
 }
 
 fn run(region: &Region, followed: &Mutex<Followed>, stopped: &AtomicBool) {
-    lock(followed).watch();
     for turn in 0_u64.. {
         // A call that the dynamic linker was resolving while the hooks were
         // installed ends within the first few turns and undoes one of them.

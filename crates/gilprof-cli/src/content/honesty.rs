@@ -100,7 +100,7 @@ fn cpu_time(profile: &Profile) -> String {
         return String::from("n/a (no thread's CPU clock was read)");
     }
     let away = match profile.cpu_source() {
-        CpuSource::Perf => "the kernel's task-clock counters (perf_event_open)".into(),
+        CpuSource::Perf => "/proc (schedstat) and task-clock counters (perf_event_open)".into(),
         CpuSource::Schedstat => "/proc (schedstat)".into(),
         CpuSource::None(reason) => format!("n/a ({reason})"),
     };
