@@ -6,9 +6,13 @@ use crate::hist::add;
 use crate::sync::{AtomicU64, Ordering::Relaxed};
 use crate::thread::ThreadCell;
 
-/// Readings are about so far apart, so that neither a pair of release and acquire nor a
-/// thread that does a bit now and then pays much for them.
+/// Readings are at least so far apart, so that a pair of release and acquire pays little for
+/// them.
 pub(crate) const READING_NS: u64 = 2_000_000;
+
+/// Those of a thread that hardly ever holds are up to so many times as far apart: there is
+/// little to split, and one that does a bit now and then would pay much for them.
+const SELDOM: u64 = 8;
 
 /// But a hold of this length ends with one.
 const LONG_NS: u64 = 200_000;
@@ -120,7 +124,19 @@ impl ThreadCell {
     /// The same where the thread ends: what it counted last would be lost.
     // Must not allocate.
     pub(crate) fn is_cpu_due_at_end(&self, now_ns: u64) -> bool {
-        self.is_cpu_due(now_ns.saturating_add(READING_NS - LONG_NS))
+        let (held, away) = self.since_reading();
+        let last = now_ns.saturating_sub(self.since_ns.load(Relaxed));
+        held + away + last >= LONG_NS
+    }
+
+    /// How long it has held, and been away, since the last reading.
+    fn since_reading(&self) -> (u64, u64) {
+        let since = |sum: &AtomicU64, then: &AtomicU64| {
+            sum.load(Relaxed).saturating_sub(then.load(Relaxed))
+        };
+        let held = since(&self.holding_ns, &self.cpu.holding_then_ns);
+        let away = since(&self.detached_ns, &self.cpu.detached_then_ns);
+        (held, away)
     }
 
     /// For how long no other reading is due after one that was due at an event at this
@@ -131,7 +147,15 @@ impl ThreadCell {
         if self.is_holding() && now_ns.saturating_sub(since_ns) >= LONG_NS {
             return Some(AWAY_NS);
         }
-        self.is_cpu_due(now_ns).then_some(READING_NS)
+        self.is_cpu_due(now_ns).then(|| self.usual_pause())
+    }
+
+    /// Some [`READING_NS`] of holding are in no reading yet when the next one is due, for a
+    /// thread that goes on as it did since the last.
+    // Must not allocate.
+    fn usual_pause(&self) -> u64 {
+        let (held, away) = self.since_reading();
+        READING_NS * (away / held.max(1)).clamp(1, SELDOM)
     }
 
     /// Books what was counted since the last reading, and that none is due for a while.

@@ -132,6 +132,27 @@ fn a_reading_is_due_after_a_time_after_a_long_hold_and_after_the_absence_that_fo
 }
 
 #[test]
+fn a_thread_that_seldom_holds_is_read_less_often() {
+    let pause = |held_ns: u64, away_ns: u64| {
+        let region = region(2);
+        let writer = writer(&region);
+        let slot = writer.admit(7, MS).unwrap();
+        let mut now = MS;
+        hold(&writer, slot, (now, now + held_ns), [counted(1, 0); 2]);
+        loop {
+            now += held_ns + away_ns;
+            if let Some(pause) = writer.cpu_due(slot, now) {
+                break pause;
+            }
+            hold(&writer, slot, (now, now + held_ns), [None; 2]);
+        }
+    };
+    assert_eq!(pause(100_000, 100_000), 2 * MS);
+    assert_eq!(pause(100_000, 310_000), 6 * MS);
+    assert_eq!(pause(20_000, 900_000), 16 * MS);
+}
+
+#[test]
 fn a_system_that_does_not_tell_is_not_asked_at_every_event() {
     let region = region(2);
     let writer = writer(&region);
