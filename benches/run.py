@@ -26,7 +26,7 @@ HERE = Path(__file__).resolve().parent
 # Many short rounds: what disturbs a machine for longer disturbs both of a pair.
 ROUNDS = 61
 # Whole programs vary more than what is budgeted for them.
-PROGRAM_ROUNDS = 41
+PROGRAM_ROUNDS = 81
 
 
 def recorded(profiled, work, **options):
