@@ -1,10 +1,13 @@
 //! The functions of a module, by their addresses.
 
+use object::Endianness;
 use object::ReadRef;
 use object::elf::{SHN_UNDEF, STT_FUNC, STT_GNU_IFUNC};
-use object::read::elf::{SectionHeader, Sym};
+use object::read::elf::{SectionHeader, Sym, SymbolTable};
 
 use crate::module::Elf;
+
+type Table<'d, R> = SymbolTable<'d, object::elf::FileHeader64<Endianness>, R>;
 
 /// The functions of a module.
 #[derive(Debug, Default)]
@@ -23,31 +26,33 @@ struct Function {
 }
 
 impl Symbols {
-    /// Those of both symbol tables.
+    /// Those of the full symbol table; where that was stripped off, of the dynamic one, which
+    /// has a part of them.
     pub(crate) fn of<'d, R: ReadRef<'d>>(file: &Elf<'d, R>) -> Self {
+        let full = Self::of_table(file, file.elf_symbol_table());
+        let found = full.filter(|found| !found.functions.is_empty());
+        found
+            .or_else(|| Self::of_table(file, file.elf_dynamic_symbol_table()))
+            .unwrap_or_default()
+    }
+
+    fn of_table<'d, R: ReadRef<'d>>(file: &Elf<'d, R>, table: &Table<'d, R>) -> Option<Self> {
         let mut found = Symbols::default();
         let endian = file.endian();
-        for table in [file.elf_symbol_table(), file.elf_dynamic_symbol_table()] {
-            // All names at once: one at a time takes ten times as long.
-            let names = file.elf_section_table().section(table.string_section());
-            let Some(names) = names
-                .ok()
-                .and_then(|names| names.data(endian, file.data()).ok())
-            else {
-                continue;
-            };
-            for symbol in table.symbols() {
-                let is_function = matches!(symbol.st_type(), STT_FUNC | STT_GNU_IFUNC);
-                let is_defined = symbol.st_size(endian) > 0 && symbol.st_shndx(endian) != SHN_UNDEF;
-                let name = names.get(symbol.st_name(endian) as usize..);
-                let name = name.and_then(|rest| rest.split(|&byte| byte == 0).next());
-                if let Some(name) = name.filter(|_| is_function && is_defined) {
-                    found.push(symbol.st_value(endian), symbol.st_size(endian), name);
-                }
+        // All names at once: one at a time takes ten times as long.
+        let names = file.elf_section_table().section(table.string_section());
+        let names = names.ok()?.data(endian, file.data()).ok()?;
+        for symbol in table.symbols() {
+            let is_function = matches!(symbol.st_type(), STT_FUNC | STT_GNU_IFUNC);
+            let is_defined = symbol.st_size(endian) > 0 && symbol.st_shndx(endian) != SHN_UNDEF;
+            let name = names.get(symbol.st_name(endian) as usize..);
+            let name = name.and_then(|rest| rest.split(|&byte| byte == 0).next());
+            if let Some(name) = name.filter(|_| is_function && is_defined) {
+                found.push(symbol.st_value(endian), symbol.st_size(endian), name);
             }
         }
         found.settle();
-        found
+        Some(found)
     }
 
     fn push(&mut self, address: u64, size: u64, name: &[u8]) {
