@@ -407,3 +407,51 @@ def tick():
 threading.Thread(target=tick, daemon=True).start()
 """
     assert "not covered nothing was recorded: the program uses all thread-sp" in attached(source)
+
+
+OTHER_INTERPRETER = """
+import sys, threading, time
+
+if sys.version_info < (3, 13):
+    import _xxsubinterpreters as interpreters
+else:
+    import _interpreters as interpreters
+if sys.version_info < (3, 12):
+    other = interpreters.create()
+elif sys.version_info < (3, 13):
+    other = interpreters.create(isolated=False)
+else:
+    other = interpreters.create("legacy")
+over = threading.Event()
+
+def tick():
+    while not over.wait(0.001):
+        pass
+
+def spin():
+    while not over.is_set():
+        # By the sleep it takes the GIL in the other one's name.
+        interpreters.run_string(other, "import time; time.sleep(0)\\nend = time.monotonic() + 0.1\\n"
+                                "while time.monotonic() < end: [str(n) for n in range(20)]")
+
+threads = [threading.Thread(target=one, name=one.__name__) for one in (tick, spin)]
+[thread.start() for thread in threads]
+print("ready", flush=True)
+sys.stdin.readline()
+over.set()
+[thread.join() for thread in threads]
+print("{}")
+"""
+
+
+def test_waits_for_a_holder_of_another_interpreter_are_known():
+    program = Program(OTHER_INTERPRETER)
+
+    def foreign_ns(profile):
+        return sum(one.foreign_wait_ns for one in profile.threads if one.name == "tick")
+
+    with gilprof.attach(program.pid) as attachment:
+        until(lambda: foreign_ns(attachment.snapshot()) > 0)
+    program.finish()
+    ticker = balance.thread(attachment.result, "tick")
+    assert 0 < ticker.foreign_wait_ns <= ticker.waiting_ns

@@ -11,6 +11,9 @@ pub struct Setup {
     pub python: [u8; 3],
     /// The address of the main GIL's `cond`; `None`: the hooks learn it at its next use.
     pub gil: Option<u64>,
+    /// How far into a thread state the address of its interpreter is, in bytes; `None` where
+    /// that is not known.
+    pub interpreter: Option<u64>,
     /// The switch interval in nanoseconds; 0 where not known.
     pub switch_interval_ns: u64,
     /// How stacks are taken; `None` where they are not.

@@ -38,6 +38,11 @@ impl InterpreterOf {
         })
     }
 
+    /// What one who attaches has learned; `None` where that is nothing.
+    pub(crate) fn told(offset: u64) -> Option<Self> {
+        (offset > 0).then_some(Self { offset })
+    }
+
     /// The address of the interpreter of a state; `None` where it is gone.
     // Must not allocate.
     pub(crate) fn state(self, state: usize) -> Option<u64> {

@@ -16,6 +16,7 @@ use gilprof_region::{Exports, Order, OrderCell, Progress, Region};
 
 use crate::active::{self, Active};
 use crate::frames::{self, Stacks};
+use crate::interpreter::InterpreterOf;
 use crate::python::ThreadStateOfThisThread;
 use crate::{current, discover, fork, gils, hooks};
 
@@ -72,7 +73,7 @@ fn start(order: &Order) -> Progress {
         generation: order.generation,
         shared: true,
         stacks: stacks(order, region),
-        interpreters: None,
+        interpreters: InterpreterOf::told(order.interpreter),
         recording,
     });
     if order.gil != 0 {

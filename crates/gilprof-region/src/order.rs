@@ -6,7 +6,7 @@ use core::sync::atomic::{
 };
 
 /// How many words an order has.
-pub const ORDER_WORDS: usize = 6;
+pub const ORDER_WORDS: usize = 7;
 
 /// How far a probe that was put into a process has come with what it was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +61,8 @@ pub struct Order {
     pub gil: u64,
     /// The address of PyGILState_GetThisThreadState; 0 where no stacks are taken.
     pub this_thread_state: u64,
+    /// How far into a thread state the address of its interpreter is; 0 where that is not known.
+    pub interpreter: u64,
 }
 
 impl Order {
@@ -74,6 +76,7 @@ impl Order {
             self.bytes,
             self.gil,
             self.this_thread_state,
+            self.interpreter,
         ]
     }
 }
@@ -108,6 +111,7 @@ impl OrderCell {
             bytes: self.0[3].load(Relaxed),
             gil: self.0[4].load(Relaxed),
             this_thread_state: self.0[5].load(Relaxed),
+            interpreter: self.0[6].load(Relaxed),
         })
     }
 

@@ -199,6 +199,7 @@ fn setup(python: &Interpreter, sizes: Sizes, options: Options) -> Setup {
         sizes,
         python: python.version().unwrap_or_default(),
         gil: gil.map(|gil| gil.cond),
+        interpreter: Some(python.place_in_state()),
         switch_interval_ns: gil.map_or(0, |gil| gil.interval_us * 1_000),
         stacks_missing: stacks.as_ref().err().cloned(),
         stacks: stacks.ok(),

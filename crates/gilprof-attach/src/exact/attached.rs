@@ -224,6 +224,7 @@ fn order(
         bytes: region.sizes().bytes() as u64,
         gil: setup.gil.unwrap_or(0),
         this_thread_state: state.map_or(0, |(_, symbol)| symbol.address),
+        interpreter: setup.interpreter.unwrap_or(0),
     };
     let place = area.order();
     remote.write(place, order.to_words().map(u64::to_le_bytes).as_flattened())?;
