@@ -173,6 +173,7 @@ mod tests {
             bytes: 4096,
             gil: 0x2000,
             this_thread_state: 0x3000,
+            interpreter: 0x10,
         };
         let cell = OrderCell(order.to_words().map(AtomicU64::new));
         assert_eq!(cell.take(), None);
