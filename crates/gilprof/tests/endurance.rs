@@ -128,9 +128,9 @@ fn a_busy_program_that_is_attached_to_over_and_over_stays_right_and_loses_nothin
     }
 }
 
-/// One thread keeps the GIL for about 0.4 s at a time, on a CPU.
+/// One thread keeps the GIL for about 0.4 s of CPU time on end; HOGS others want the same CPU.
 const HOLDING: &str = r#"
-import sys, threading, time
+import os, subprocess, sys, threading, time
 done = threading.Event()
 def hold(count):
     while not done.is_set():
@@ -139,6 +139,9 @@ def hold(count):
 began = time.perf_counter()
 sum(range(1_000_000))
 count = int(0.4 / (time.perf_counter() - began) * 1_000_000)
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))} if HOGS else os.sched_getaffinity(0))
+HOG = f"import os\nwhile os.getppid() == {os.getpid()}: pass"
+hogs = [subprocess.Popen([sys.executable, "-c", HOG]) for _ in range(HOGS)]
 thread = threading.Thread(target=hold, args=(count,))
 thread.start()
 references = lambda: sys.getrefcount(hold.__code__)
@@ -148,18 +151,32 @@ sys.stdin.readline()
 after = references()
 done.set()
 thread.join()
+for hog in hogs:
+    hog.kill()
+    hog.wait()
 print("right" if before == after else f"{before} references became {after}", flush=True)
 "#;
+
+fn gives_code_back(python: &str, hogs: usize, cycles: usize) {
+    let source = HOLDING.replace("HOGS", &hogs.to_string());
+    let program = Program::start(python, &source);
+    for _ in 0..cycles {
+        let attachment = Attachment::to(program.pid(), Options::default()).expect("it runs");
+        await_events(&attachment, 2);
+        attachment.stop().expect("it runs");
+    }
+    assert_eq!(program.finish(), "right", "{python}");
+}
 
 #[test]
 fn code_is_given_back_also_where_the_gil_is_let_go_of_seldom() {
     for python in pythons() {
-        let program = Program::start(&python, HOLDING);
-        for _ in 0..4 {
-            let attachment = Attachment::to(program.pid(), Options::default()).expect("it runs");
-            await_events(&attachment, 2);
-            attachment.stop().expect("it runs");
-        }
-        assert_eq!(program.finish(), "right", "{python}");
+        gives_code_back(&python, 0, 4);
     }
+}
+
+#[test]
+fn code_is_given_back_also_by_a_program_that_gets_little_cpu() {
+    let pythons = pythons();
+    gives_code_back(pythons.first().expect("there is one"), 7, 1);
 }
