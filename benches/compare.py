@@ -15,19 +15,20 @@ class Row(NamedTuple):
     at_least: bool = False
 
 
-def alternated(measure, rounds):
-    """Pairs of one measurement (without, with), taken in turns.
+def alternated(measure, rounds, ways=(False, True)):
+    """One measurement in each way, in turns: a tuple a round, in the order of the ways.
 
-    The order changes from round to round, so that a machine that slows down
-    or speeds up does so for both.
+    Another way comes first from round to round, so that a machine that slows down
+    or speeds up does so for all.
     """
-    measure(False), measure(True)
-    pairs = []
+    for way in ways:
+        measure(way)
+    found = []
     for number in range(rounds):
-        first = bool(number % 2)
-        results = {first: measure(first), not first: measure(not first)}
-        pairs.append((results[False], results[True]))
-    return pairs
+        turn = number % len(ways)
+        results = {way: measure(way) for way in ways[turn:] + ways[:turn]}
+        found.append(tuple(results[way] for way in ways))
+    return found
 
 
 def timed(work):
