@@ -281,3 +281,24 @@ fn one_who_is_killed_while_attaching_leaves_a_program_that_goes_on() {
         assert_eq!(program.finish(), "right", "{python}");
     }
 }
+
+#[test]
+fn a_program_whose_attacher_shows_up_no_more_ceases_to_record() {
+    let pythons = pythons();
+    let python = pythons.first().expect("there is one");
+    let program = Program::start(python, BUSY);
+    let attached = Attached::to(program.pid(), &Setup::default()).expect("it runs");
+    attached.show_up();
+    until("a take", || acquisitions(&attached) > 0);
+    until("the silence", || attached.region().stopped_ns().is_some());
+    let booked = acquisitions(&attached);
+    assert!(booked > 0);
+    // The program has taken its GIL many times meanwhile.
+    thread::sleep(Duration::from_millis(100));
+    assert_eq!(acquisitions(&attached), booked);
+    drop(attached);
+    let next = Attached::to(program.pid(), &Setup::default()).expect("it runs");
+    until("a take for the next", || acquisitions(&next) > 0);
+    next.detach().expect("it runs");
+    assert_eq!(program.finish(), "right", "{python}");
+}
