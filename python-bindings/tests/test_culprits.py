@@ -12,6 +12,9 @@ import pytest
 import gilprof
 import workloads
 
+# What is asserted is about time on CPUs.
+pytestmark = pytest.mark.whole_cpus
+
 BIG = list(range(200_000))
 NAMES = {str(n): n for n in range(20_000)}
 SLOW = re.compile("(a+)+$")

@@ -15,6 +15,9 @@ import pytest
 import workloads
 from test_native import has_symbols
 
+# What is asserted is about time on CPUs.
+pytestmark = pytest.mark.whole_cpus
+
 
 def found(program):
     """The ids of what is found, the most costly first, with the profile."""

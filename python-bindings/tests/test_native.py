@@ -14,6 +14,9 @@ import test_culprits as culprits
 
 import gilprof
 
+# What is asserted is about time on CPUs.
+pytestmark = pytest.mark.whole_cpus
+
 
 def nested(depth):
     """Lists in lists: to let go of the outermost is to let go of all."""

@@ -14,6 +14,9 @@ import pytest
 from balance import assert_balanced, thread
 from workloads import schedstat
 
+# What is asserted is about time on CPUs.
+pytestmark = pytest.mark.whole_cpus
+
 # A /proc number of a running thread is as old as its last timer tick: with works of
 # half a second, that is below a hundredth.
 TOLERANCE = 0.05

@@ -5,7 +5,11 @@ import sys
 import threading
 
 import gilprof
+import pytest
 import workloads
+
+# What is asserted is about time on CPUs.
+pytestmark = pytest.mark.whole_cpus
 
 if sys.version_info < (3, 13):
     import _xxsubinterpreters as interpreters

@@ -23,6 +23,9 @@ import ctypes, functools, json, operator, os, sys, threading, time
 import gilprof
 from workloads import schedstat
 
+# What is asserted is about time on CPUs.
+pytestmark = pytest.mark.whole_cpus
+
 STEPS = 35
 LIMIT_S = 10
 PSELECT6 = 270

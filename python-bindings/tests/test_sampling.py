@@ -3,7 +3,6 @@
 import collections
 import json
 import os
-import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -12,17 +11,19 @@ import pytest
 
 import gilprof
 
+# What is asserted is about time on CPUs.
+pytestmark = pytest.mark.whole_cpus
+
 STATES = ("holding", "waiting", "detached")
 
 # Two threads that compute and one that comes back from a sleep. It records itself, and
-# tells what of its life it could not run although it wanted to do nothing else.
+# tells how often it was stopped although it wanted to do nothing but run.
 PROGRAM = '''
 import sys
 import threading
 import time
 
 import gilprof
-from workloads import schedstat
 
 stop = threading.Event()
 
@@ -50,17 +51,12 @@ def switches():
 
 
 def spin(seconds):
-    """How often and how long it was stopped: neither on a CPU nor waiting for one."""
-    stops = switches()
-    ran, queued = schedstat()
-    begin = time.monotonic_ns()
-    while time.monotonic_ns() - begin < seconds * 1e9:
+    """How often it was stopped, though it wanted nothing but to run."""
+    before = switches()
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
         pass
-    # Time on a CPU is told as of the last timer tick.
-    time.sleep(0)
-    wall = time.monotonic_ns() - begin
-    now = schedstat()
-    return switches() - stops, wall - (now[0] - ran) - (now[1] - queued), wall
+    return switches() - before
 
 
 threads = [threading.Thread(target=work, name=work.__name__) for work in (crunch, polish, fetch)]
@@ -213,15 +209,14 @@ def test_nothing_is_written_to_the_process(program, tmp_path):
 
 
 def test_the_process_never_stands_still_for_it(program, tmp_path):
-    """A thread that only computes is on a CPU or waits for one. What is left of the time it
-    was stopped; if each of some 3 000 looks stopped it for 20 µs, that were 2 % of each part
-    (a machine that itself stood still shows in one of them), and 3 000 stops."""
+    """A thread that only computes never gives up its CPU by itself; one that is stopped, or
+    waits for a lock in the kernel, does. There are some 3 000 looks at it."""
     running = sampling(program, 5, tmp_path / "sampled.json", "--interval", "1ms")
-    parts = [eval(program.ask("spin 0.3")) for _ in range(9)]
+    stops = int(program.ask("spin 3"))
     assert running.poll() is None
-    assert statistics.median(stopped / wall for _, stopped, wall in parts) <= 0.01
-    assert sum(stops for stops, _, _ in parts) <= 30
+    assert stops <= 30
     assert running.wait(timeout=120) == 0
+    assert gilprof.load(str(tmp_path / "sampled.json")).samples.count > 1_000
 
 
 def test_a_process_that_ends_is_reported_up_to_there(program, tmp_path):

@@ -7,6 +7,9 @@ import gilprof
 import pytest
 import workloads
 
+# What is asserted is about time on CPUs.
+pytestmark = pytest.mark.whole_cpus
+
 
 @pytest.fixture(scope="module")
 def spinning():
