@@ -12,6 +12,9 @@ import pytest
 
 import gilprof
 
+# What is asserted is about time on CPUs.
+pytestmark = pytest.mark.whole_cpus
+
 # Two threads that compute, one that waits for answers and works on them, and one that keeps
 # the GIL in a C function and sleeps. Each tells what it did: a program in C reads the clock
 # before and after each step, with nothing of the interpreter in between that could let go of
@@ -22,9 +25,6 @@ import ctypes, functools, json, operator, os, sys, threading, time
 
 import gilprof
 from workloads import schedstat
-
-# What is asserted is about time on CPUs.
-pytestmark = pytest.mark.whole_cpus
 
 STEPS = 35
 LIMIT_S = 10
