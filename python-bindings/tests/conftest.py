@@ -18,6 +18,7 @@ import gilprof  # noqa: E402
 # More than this share of a CPU that a virtual machine did not get proves nothing: Linux
 # counts that time neither as run nor as waited for a CPU.
 STOLEN = 0.01
+BEGAN = pytest.StashKey()
 
 
 def stolen():
@@ -36,10 +37,12 @@ def pytest_runtest_setup(item):
 
 
 @pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item):
-    """A test of a physical truth that failed while the host took CPUs away is no failure."""
+def pytest_runtest_makereport(item, call):
+    """What a test of a physical truth asserts is no failure while the host takes CPUs away;
+    an error is one, and what goes wrong before and after the test."""
     report = (yield).get_result()
-    if not report.failed or item.get_closest_marker("whole_cpus") is None:
+    asserted = call.when == "call" and call.excinfo and call.excinfo.errisinstance(AssertionError)
+    if not asserted or item.get_closest_marker("whole_cpus") is None:
         return
     now, lost = stolen()
     begins = [item.stash[BEGAN], item.getparent(pytest.Module).stash[BEGAN]]
@@ -48,9 +51,6 @@ def pytest_runtest_makereport(item):
         path, line, _ = item.location
         why = f"Skipped: the host kept {share:.1%} of a CPU from this machine ({report.longrepr})"
         report.outcome, report.longrepr = "skipped", (path, line or 0, why)
-
-
-BEGAN = pytest.StashKey()
 
 
 @pytest.fixture(autouse=True)
