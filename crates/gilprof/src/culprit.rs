@@ -5,7 +5,8 @@
 //! the interpreter lets go at calls and loop edges only, so a long operator would
 //! be charged to a later line. While such an operator runs the frames stand still
 //! and can be read from another thread: twice, and kept when both are the same. Of
-//! calls that come and go the outer ones are kept that stood for both readings.
+//! calls that come and go the outer ones are kept that stood for both readings; of a
+//! recursion too deep to be read to its end, the function that it is in both times.
 
 use std::time::{Duration, Instant};
 
@@ -175,21 +176,27 @@ pub(crate) fn steady(
     read: impl Fn() -> Option<Vec<FrameAt>>,
     goes_on: impl Fn() -> bool,
 ) -> Option<(Vec<FrameAt>, bool)> {
-    let mut outer = None;
-    for _ in 0..TRIES {
-        let (first, second) = (read(), read());
+    let (mut before, mut outer) = (None, None);
+    let mut tries = 0;
+    // Memory of calls that come and go is given back, too: then nothing was read.
+    for _ in 0..=2 * TRIES {
+        let now = read();
         if !goes_on() {
             return None;
         }
-        let (Some(first), Some(mut second)) = (first, second) else {
+        let Some(now) = now else { continue };
+        let Some(last) = before.replace(now.clone()) else {
             continue;
         };
-        if same(&first, &second) {
-            let stood = first == second;
-            return Some((second, stood));
+        if same(&last, &now) {
+            let stood = last == now;
+            return Some((now, stood));
         }
-        let kept = second.split_off(second.len() - common(&first, &second));
-        outer = Some(kept).filter(|kept| !kept.is_empty());
+        outer = Some(kept(last, now)).filter(|kept| !kept.is_empty());
+        tries += 1;
+        if tries == TRIES {
+            break;
+        }
     }
     Some((outer?, false))
 }
@@ -212,12 +219,22 @@ fn same(first: &[FrameAt], second: &[FrameAt]) -> bool {
     codes(first).eq(codes(second))
 }
 
-/// How many of the outermost calls two readings have in common; none where these were too
-/// deep to be read.
-fn common(first: &[FrameAt], second: &[FrameAt]) -> usize {
-    if first.len().max(second.len()) >= FRAMES {
-        return 0;
+/// What two different readings say that is true of both.
+fn kept(first: Vec<FrameAt>, mut second: Vec<FrameAt>) -> Vec<FrameAt> {
+    if first.len().max(second.len()) < FRAMES {
+        return second.split_off(second.len() - common(&first, &second));
     }
+    // What they have in common may be further out; the function they are in is known.
+    let innermost = |frames: &[FrameAt]| frames.first().map(|frame| frame.code);
+    match innermost(&first) == innermost(&second) {
+        true if second.len() < FRAMES => first,
+        true => second,
+        false => Vec::new(),
+    }
+}
+
+/// How many of the outermost calls two readings have in common.
+fn common(first: &[FrameAt], second: &[FrameAt]) -> usize {
     let pairs = first.iter().rev().zip(second.iter().rev());
     let same = pairs.take_while(|(one, other)| one.code == other.code);
     same.count()
@@ -240,16 +257,53 @@ mod tests {
         assert!(!same(&frames(&[1, 2]), &frames(&[3, 1, 2])));
     }
 
-    #[test]
-    fn of_calls_that_move_the_outer_ones_are_common() {
-        assert_eq!(common(&frames(&[3, 1, 2]), &frames(&[4, 5, 1, 2])), 2);
-        assert_eq!(common(&frames(&[3, 1, 2]), &frames(&[1, 2])), 2);
-        assert_eq!(common(&frames(&[1]), &frames(&[2])), 0);
+    fn kept_of(first: &[u64], second: &[u64]) -> Vec<FrameAt> {
+        kept(frames(first), frames(second))
     }
 
     #[test]
-    fn calls_too_deep_to_be_read_have_nothing_in_common() {
-        let deep = vec![frames(&[1])[0]; FRAMES];
-        assert_eq!(common(&deep, &deep[1..]), 0);
+    fn of_calls_that_move_the_outer_ones_are_kept() {
+        assert_eq!(kept_of(&[3, 1, 2], &[4, 5, 1, 2]), frames(&[1, 2]));
+        assert_eq!(kept_of(&[3, 1, 2], &[1, 2]), frames(&[1, 2]));
+        assert_eq!(kept_of(&[1], &[2]), []);
+    }
+
+    #[test]
+    fn of_a_recursion_too_deep_to_be_read_the_function_is_kept() {
+        let deep = [7; FRAMES];
+        assert_eq!(kept_of(&deep, &[7, 7, 2]), frames(&deep));
+        assert_eq!(kept_of(&[7, 7, 2], &deep), frames(&deep));
+    }
+
+    /// What was read one time after the other; once all is read, the last for ever.
+    fn steady_of(readings: &[Option<&[u64]>]) -> Option<(Vec<FrameAt>, bool)> {
+        let next = std::cell::Cell::new(0);
+        let read = || {
+            let at = next.replace(next.get() + 1);
+            let reading = readings[at.min(readings.len() - 1)];
+            reading.map(frames)
+        };
+        steady(read, || true)
+    }
+
+    #[test]
+    fn a_reading_that_fails_is_made_again() {
+        let found = steady_of(&[None, Some(&[1, 2]), None, Some(&[1, 2]), None]);
+        assert_eq!(found, Some((frames(&[1, 2]), true)));
+        assert_eq!(steady_of(&[None]), None);
+        assert_eq!(steady_of(&[None, Some(&[1, 2]), None]), None);
+    }
+
+    #[test]
+    fn calls_that_never_stand_still_are_given_up() {
+        let moving: Vec<Vec<u64>> = (10..20).map(|code| vec![code, 2]).collect();
+        let readings: Vec<Option<&[u64]>> = moving.iter().map(|codes| Some(&codes[..])).collect();
+        assert_eq!(steady_of(&readings), Some((frames(&[2]), false)));
+    }
+
+    #[test]
+    fn calls_too_deep_to_be_read_that_are_in_two_places_tell_nothing() {
+        assert_eq!(kept_of(&[7; FRAMES], &[8, 2]), []);
+        assert_eq!(kept_of(&[8, 2], &[7; FRAMES]), []);
     }
 }
