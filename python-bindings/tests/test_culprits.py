@@ -151,10 +151,10 @@ def test_of_a_deep_recursion_the_innermost_frames_are_kept():
 
 
 def test_blame_for_a_deep_recursion_is_in_the_function_that_calls_itself():
-    sites = blamed(profile_of(recurse, 1.0))
+    sites = blamed(profile_of(recurse, 3.0))
     inside = [site for site in sites if site.stack and site.stack[0].function == "descend"]
-    # Its calls come and go while they are read; what is not seen is where it is released.
-    assert sum(site.weight_ns for site in inside) > 0.2 * sum(site.weight_ns for site in sites)
+    # Its calls come and go while they are read.
+    assert sum(site.weight_ns for site in inside) > 0.9 * sum(site.weight_ns for site in sites)
 
 
 @pytest.mark.parametrize("culprit", RELEASE, ids=lambda culprit: culprit.__name__)
