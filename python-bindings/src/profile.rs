@@ -138,6 +138,13 @@ impl Profile {
         self.inner.cpus()
     }
 
+    /// For how long the host kept CPUs from this (virtual) machine meanwhile, all CPUs
+    /// together: it is in no thread's CPU time; None where not known.
+    #[getter]
+    fn stolen_ns(&self) -> Option<u64> {
+        self.inner.stolen_ns()
+    }
+
     /// How many events were folded into blame and history.
     #[getter]
     fn events(&self) -> u64 {

@@ -24,6 +24,23 @@ TOLERANCE = 0.05
 HOG = "import os; os.sched_setaffinity(0, {{{}}}); print(flush=True)\nwhile True: pass"
 
 
+def stolen():
+    """What /proc/stat says that the host has kept so far, in ns."""
+    with open("/proc/stat") as file:
+        ticks = int(file.readline().split()[8])
+    return ticks * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+
+
+def test_what_the_host_kept_from_the_machine_is_what_linux_counted():
+    outside = stolen()
+    with gilprof.profile() as p:
+        inside = stolen()
+        time.sleep(0.5)
+        inside = stolen() - inside
+    outside = stolen() - outside
+    assert inside <= p.stolen_ns <= outside
+
+
 def hold_and_compute(rounds=30_000_000):
     """One call of a C function that does not let go of the GIL."""
     sum(range(rounds))

@@ -145,6 +145,7 @@ fn subtract(
         }
     }
     let overhead_ns = later.overhead_ns.zip(earlier.overhead_ns);
+    let stolen_ns = later.stolen_ns.zip(earlier.stolen_ns);
     ProfileParts {
         started_at: later.started_at.saturating_add(earlier.wall_ns),
         start_ns: begin,
@@ -152,6 +153,7 @@ fn subtract(
         events: later.events - earlier.events,
         dropped: later.dropped.saturating_sub(earlier.dropped),
         overhead_ns: overhead_ns.map(|(now, then)| now.saturating_sub(then)),
+        stolen_ns: stolen_ns.map(|(now, then)| now.saturating_sub(then)),
         unaccounted_threads: later
             .unaccounted_threads
             .saturating_sub(earlier.unaccounted_threads),

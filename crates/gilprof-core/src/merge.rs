@@ -74,6 +74,8 @@ fn head(profiles: &[Profile], start: u64) -> ProfileParts {
         wall_ns: ends.max().unwrap_or(start) - start,
         switch_interval_ns: intervals.max().unwrap_or(0),
         cpus: agreed(profiles.iter().map(Profile::cpus)).flatten(),
+        // They may have shared a machine.
+        stolen_ns: profiles.iter().filter_map(Profile::stolen_ns).max(),
         events: sum(Profile::events),
         dropped: sum(Profile::dropped),
         overhead_ns: costs.map(|costs| costs.into_iter().fold(0, u64::saturating_add)),

@@ -96,6 +96,11 @@ pub struct ProfileParts {
     /// affinity and its quota; `None` where not known.
     #[serde(default)]
     pub cpus: Option<u32>,
+    /// For how long the host kept CPUs from this (virtual) machine meanwhile, in ns, all
+    /// CPUs together: it is in no thread's CPU time. The most of any that were merged;
+    /// `None` where not known.
+    #[serde(default)]
+    pub stolen_ns: Option<u64>,
     /// How many events were folded into blame and history.
     pub events: u64,
     /// How many events were lost: times of threads and GILs stay exact, blame and
@@ -266,6 +271,14 @@ impl Profile {
     /// affinity and its quota; `None` where not known.
     pub fn cpus(&self) -> Option<u32> {
         self.parts.cpus
+    }
+
+    /// For how long the host kept CPUs from this (virtual) machine meanwhile ("steal"), in
+    /// ns, all CPUs together: it is in no thread's CPU time, so up to as much of what
+    /// threads seem to be blocked for may be that. Of merged profiles the most of any;
+    /// `None` where not known.
+    pub fn stolen_ns(&self) -> Option<u64> {
+        self.parts.stolen_ns
     }
 
     /// How many events were folded into blame and history.

@@ -5,7 +5,8 @@
 //! why. For those that rarely give up or lose their CPU it keeps a counter of the kernel's
 //! (perf_event_open, task-clock), which knows what a thread has had that has ended since.
 //!
-//! And what program a process runs: [`program`].
+//! And what program a process runs: [`program`]; and for how long the host of a virtual machine
+//! kept its CPUs from it: [`stolen_ns`].
 //!
 //! How often a thread gave its CPU up or lost it is always from `/proc`: the kernel's
 //! counter of context switches does not tell the two apart.
@@ -26,11 +27,13 @@
 mod counter;
 mod proc;
 mod program;
+mod stolen;
 mod urgency;
 mod watch;
 
 pub use gilprof_core::{CpuReading, CpuSource};
 pub use proc::{Turns, cpu_ns, reading};
 pub use program::program;
+pub use stolen::stolen_ns;
 pub use urgency::hurry;
 pub use watch::Watch;

@@ -13,6 +13,7 @@ use crate::pace::Pace;
 use crate::program::Program;
 use crate::signals::thread_cpu_ns;
 use crate::stacks::Stacks;
+use crate::stolen::Stolen;
 
 /// A reader of one region.
 #[derive(Debug)]
@@ -43,6 +44,7 @@ pub(crate) struct Collector {
     pub(crate) reading_ns: u64,
     /// What Linux knows of threads that no hook sees.
     pub(crate) on_cpu: OnCpu,
+    stolen: Stolen,
 }
 
 impl Default for Collector {
@@ -65,6 +67,7 @@ impl Default for Collector {
             dropped: 0,
             reading_ns: 0,
             on_cpu: OnCpu::default(),
+            stolen: Stolen::new(),
         }
     }
 }
@@ -234,6 +237,7 @@ impl Collector {
             wall_ns: cut.at_ns.saturating_sub(recording.started_ns),
             switch_interval_ns: recording.switch_interval_ns,
             cpus: Some(recording.cpus).filter(|&count| count > 0),
+            stolen_ns: self.stolen.since_then_ns(),
             events,
             dropped: self.dropped,
             overhead_ns: self.overhead_ns(recording, events, cut.cpu_readings),

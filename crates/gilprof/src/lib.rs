@@ -26,6 +26,7 @@ mod numbers;
 mod on_cpu;
 mod signals;
 mod stacks;
+mod stolen;
 mod table;
 
 mod engine;

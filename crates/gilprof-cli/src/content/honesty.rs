@@ -16,6 +16,7 @@ pub(crate) fn honesty(profile: &Profile) -> Section {
         ("mode", mode(profile)),
         ("clock", clock(profile.clock()).into()),
         ("cpu time", cpu_time(profile)),
+        ("kept by the host", stolen(profile)),
         ("switch interval", duration(profile.switch_interval_ns())),
         ("events", events(profile)),
         ("own cost", cost(profile)),
@@ -111,6 +112,20 @@ fn cpu_time(profile: &Profile) -> String {
         "each thread's own CPU clock, read when it takes or leaves the GIL, 0.2 ms apart; of \
          threads that stay away from it: {away}"
     )
+}
+
+/// CPU time that a virtual machine did not get.
+fn stolen(profile: &Profile) -> String {
+    match profile.stolen_ns() {
+        None => String::from("n/a (/proc/stat does not tell)"),
+        Some(0) => String::from("0 s of CPU time"),
+        Some(ns) => format!(
+            "{} of CPU time, {} of a CPU: it is in no thread's, and up to as much of what \
+             threads seem to be blocked for may be that",
+            duration(ns),
+            percent(ns, profile.wall_ns()),
+        ),
+    }
 }
 
 fn ended(ended: Ended) -> &'static str {
@@ -290,6 +305,21 @@ mod tests {
                 .facts
                 .iter()
                 .any(|(what, _)| what == "events")
+        );
+    }
+
+    #[test]
+    fn what_the_host_kept_is_said_and_what_is_not_known_is_not_zero() {
+        let mut parts = sample::contended().into_parts();
+        let said = |parts| fact(&Profile::assemble(parts), "kept by the host");
+        assert!(said(parts.clone()).starts_with("n/a ("));
+        parts.stolen_ns = Some(0);
+        assert_eq!(said(parts.clone()), "0 s of CPU time");
+        parts.stolen_ns = Some(40_000_000);
+        let much = said(parts);
+        assert!(
+            much.starts_with("40.0 ms of CPU time, 4 % of a CPU: "),
+            "{much}"
         );
     }
 

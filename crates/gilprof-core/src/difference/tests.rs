@@ -305,3 +305,17 @@ fn a_difference_from_a_profile_without_stacks_has_none_that_can_be_trusted() {
     let window = between(parts(200, vec![]), earlier);
     assert_eq!(window.stacks_missing(), Some("n/a (why)"));
 }
+
+#[test]
+fn what_the_host_kept_is_that_of_the_time_between() {
+    let of = |wall_ns, stolen_ns| {
+        Profile::assemble(ProfileParts {
+            stolen_ns,
+            ..parts(wall_ns, Vec::new())
+        })
+    };
+    let between = of(200, Some(50)).difference(&of(100, Some(20))).unwrap();
+    assert_eq!(between.stolen_ns(), Some(30));
+    let unknown = of(200, Some(50)).difference(&of(100, None)).unwrap();
+    assert_eq!(unknown.stolen_ns(), None);
+}

@@ -231,3 +231,17 @@ fn processes_are_saved_and_subtracted() {
         .collect();
     assert_eq!(told, [(150, 30), (150, 30)]);
 }
+
+#[test]
+fn what_the_host_kept_of_one_machine_is_not_added_up() {
+    let of = |pid, stolen_ns| {
+        Profile::assemble(ProfileParts {
+            stolen_ns,
+            ..profile(pid, 100).into_parts()
+        })
+    };
+    let merged = Profile::merge(&[of(1, Some(30)), of(2, None), of(3, Some(40))]).unwrap();
+    assert_eq!(merged.stolen_ns(), Some(40));
+    let unknown = Profile::merge(&[of(1, None), of(2, None)]).unwrap();
+    assert_eq!(unknown.stolen_ns(), None);
+}

@@ -72,6 +72,13 @@ impl<'p> Gauge<'p> {
         ratio(self.sum(|thread| thread.detached_ns), lifetime_ns)
     }
 
+    /// For how long a thread that holds was blocked, without what the host may have kept
+    /// from it.
+    pub(super) fn holding_blocked_ns(&self, thread: &Thread) -> u64 {
+        let blocked_ns = thread.holding_blocked_ns.unwrap_or(0);
+        blocked_ns.saturating_sub(self.profile.stolen_ns().unwrap_or(0))
+    }
+
     pub(super) fn interval_ns(&self) -> u64 {
         match self.profile.switch_interval_ns() {
             0 => SWITCH_INTERVAL_NS,

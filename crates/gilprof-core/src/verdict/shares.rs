@@ -144,7 +144,7 @@ impl Overran {
             };
         }
         // Whatever its holds lacked of a CPU may have been in these.
-        let blocked = ratio(thread.holding_blocked_ns.unwrap_or(0), after_ns).min(1.0);
+        let blocked = ratio(gauge.holding_blocked_ns(thread), after_ns).min(1.0);
         let rest = (1.0 - blocked) * after_ns as f64;
         let preempted = thread.holding_preempted_ns.unwrap_or(0) as f64;
         Self {
@@ -189,7 +189,7 @@ fn is_python(gauge: &Gauge<'_>, thread: &Thread) -> bool {
 
 /// Part of its holding that it was blocked in, if that is most of it; else 0.
 fn blocked(gauge: &Gauge<'_>, thread: &Thread) -> f64 {
-    let blocked_ns = thread.holding_blocked_ns.unwrap_or(0);
+    let blocked_ns = gauge.holding_blocked_ns(thread);
     let part = ratio(blocked_ns, thread.holding_read_ns());
     match part {
         BLOCKED.. if is_read(thread) && may_be_blocked(gauge, thread) => part,

@@ -84,6 +84,7 @@ fn preempted(gauge: &Gauge<'_>) -> Option<Finding> {
         format!("from {}", name(most)),
     ));
     evidence.push(cpus(gauge));
+    evidence.extend(stolen(gauge));
     Some(Finding {
         id: FindingId::CpuStarved,
         sentence: format!(
@@ -104,6 +105,13 @@ fn preempted(gauge: &Gauge<'_>) -> Option<Finding> {
             false => lost_ns,
         },
     })
+}
+
+/// What the neighbours of a virtual machine took.
+fn stolen(gauge: &Gauge<'_>) -> Option<Evidence> {
+    let stolen_ns = gauge.profile.stolen_ns().filter(|&ns| ns > 0)?;
+    let what = "of CPU time that this machine did not get";
+    Some(Evidence::new("kept by the host", duration(stolen_ns), what))
 }
 
 fn cpus(gauge: &Gauge<'_>) -> Evidence {

@@ -10,6 +10,7 @@ use gilprof_core::{Clock, CpuSource, Ended, Mode, Profile, ProfileParts, Survey}
 use crate::error::Error;
 use crate::program::Program;
 use crate::signals::thread_cpu_ns;
+use crate::stolen::Stolen;
 
 use super::look::{Look, Looker};
 use super::shelf::Shelf;
@@ -33,6 +34,7 @@ pub(super) struct Recording {
     torn: u64,
     late: u64,
     spent_ns: u64,
+    stolen: Stolen,
     started_at: u64,
     is_over: bool,
 }
@@ -68,6 +70,7 @@ impl Recording {
             torn: 0,
             late: 0,
             spent_ns: 0,
+            stolen: Stolen::new(),
             started_at: unix_ns(),
             is_over: false,
         };
@@ -202,6 +205,7 @@ impl Recording {
             wall_ns: self.survey.wall_ns(),
             switch_interval_ns: interval_us.unwrap_or(0).saturating_mul(1_000),
             cpus: cpus(self.pid),
+            stolen_ns: self.stolen.since_then_ns(),
             overhead_ns: Some(self.spent_ns),
             cpu_source: CpuSource::Schedstat,
             unaccounted_threads: self.looker.roll.unseen,

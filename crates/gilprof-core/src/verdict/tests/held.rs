@@ -164,6 +164,14 @@ fn a_holder_that_nobody_saw_blocked_is_not() {
 }
 
 #[test]
+fn a_holder_that_the_host_kept_from_its_cpu_is_not_blocked() {
+    let mut parts = asleep(98);
+    assert_eq!(ids(parts.clone())[0], "blocked-hold");
+    parts.stolen_ns = parts.threads[0].holding_blocked_ns;
+    assert!(!ids(parts).contains(&"blocked-hold"));
+}
+
+#[test]
 fn a_holder_that_mostly_runs_is_not_blocked() {
     assert!(!ids(asleep(5)).contains(&"blocked-hold"));
 }
