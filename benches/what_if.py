@@ -2,12 +2,14 @@
 
     make bench                                also runs this
     python benches/what_if.py                 with gilprof installed
-    python benches/what_if.py PYTHON          with a free-threaded Python too
+    python benches/what_if.py PYTHON [OTHER]  with a free-threaded Python too
 
 Small programs run as threads, recorded, and as they are supposed to be otherwise:
 each thread in a process of its own (as if there were no GIL), as two processes with
 half of the work each, with half of the work in one function, with a shorter switch
-interval. A free-threaded Python runs the same threads with its GIL on and off.
+interval. A free-threaded Python runs the same threads with its GIL off, and with it on, or
+OTHER does, for one whose GIL cannot be switched on: then the first program, of one thread,
+tells how much faster or slower that interpreter is.
 """
 import ctypes
 import functools
@@ -207,35 +209,49 @@ def print_interval():
     line("one thread reads while another counts", "switch interval of 0.5 ms", bound, ratio(convoy, shorter), "")
 
 
-def free_threaded_ratios(python):
-    """How many times as fast each program is with the GIL off, by what it is."""
-    if python is None:
-        return {}
-    times = {"0": [], "1": []}
+def free_threaded_ratios(free_threaded, other):
+    """How many times as fast each program is without a GIL as with one, by what it is."""
+    with_gil, without = [], []
     for _ in range(ROUNDS):
-        for gil, taken in times.items():
-            command = [python, __file__, "--time"]
-            done = subprocess.run(
-                command, env={**os.environ, "PYTHON_GIL": gil}, stdout=subprocess.PIPE, check=True
-            )
-            taken.append(json.loads(done.stdout))
+        with_gil.append(times_of(other, gil=True))
+        without.append(times_of(free_threaded, gil=False))
     return {
-        what: min(one[what] for one in times["1"]) / min(one[what] for one in times["0"])
-        for what in times["0"][0]
+        what: min(times[what] for times in with_gil) / min(times[what] for times in without)
+        for what in with_gil[0]
     }
+
+
+def times_of(python, gil):
+    """How long each program takes there, in seconds."""
+    environment = {**os.environ, "PYTHON_GIL": str(int(gil))}
+    command = [python, __file__, "--time"]
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
+    told = json.loads(done.stdout)
+    if told["gil"] != gil:
+        state = "on" if told["gil"] else "off"
+        sys.exit(f"{python}: its GIL is {state}; PYTHON is to be free-threaded, OTHER to have a GIL")
+    return told["times"]
+
+
+def version(python):
+    """Which Python that is."""
+    command = [python, "-c", "import platform; print(platform.python_version())"]
+    return subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout.decode().strip()
 
 
 def main(arguments):
     if arguments == ["--time"]:
-        taken = {one.what: in_threads(one.works(1)) for one in PROGRAMS}
-        print(json.dumps(taken))
+        gil = getattr(sys, "_is_gil_enabled", lambda: True)()
+        times = {one.what: in_threads(one.works(1)) for one in PROGRAMS}
+        print(json.dumps({"gil": gil, "times": times}))
         return
     from run import machine
 
-    python = arguments[0] if arguments else None
-    gained = free_threaded_ratios(python)
+    free_threaded, other = (arguments * 2)[:2] if arguments else (None, None)
+    gained = free_threaded_ratios(free_threaded, other) if free_threaded else {}
     print(machine())
-    print(f"times as fast, best of {ROUNDS} runs each, in turns; free-threaded: {python or 'n/a (none given)'}\n")
+    told = f"{version(free_threaded)}, beside {version(other)}" if free_threaded else "n/a (none given)"
+    print(f"times as fast, best of {ROUNDS} runs each, in turns; free-threaded: {told}\n")
     print(f"{'program':46} {'if':26} {'at most':>7} {'measured':>14}{'free-threaded':>14}")
     for program in PROGRAMS:
         print_program(program, gained.get(program.what, "n/a"))

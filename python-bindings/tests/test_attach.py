@@ -2,8 +2,10 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import sysconfig
 import time
 from pathlib import Path
 
@@ -274,6 +276,46 @@ def test_a_program_that_sees_other_files_is_recorded_as_any_other(tmp_path):
     blamed = [site for site in profile.sites("blame") if site.thread.name == "hog"]
     assert blamed and blamed[0].stack[0].function == "hog"
     assert program.finish()["wrong"] == []
+
+
+# A program of another kind, with a Python in it; called as Python is.
+HOST = """
+#include <Python.h>
+
+int main(int count, char **arguments) {
+    Py_InitializeEx(0);
+    int failed = count != 3 || PyRun_SimpleString(arguments[2]) != 0;
+    return Py_FinalizeEx() != 0 || failed;
+}
+"""
+
+
+def built_host(folder):
+    """The program, linked to this Python's library; None where that cannot be."""
+    told = sysconfig.get_config_var
+    library = Path(told("LIBDIR") or "", told("LDLIBRARY") or "")
+    headers = Path(sysconfig.get_path("include"))
+    compiler = shutil.which("cc")
+    if not (compiler and library.suffix == ".so" and library.exists() and (headers / "Python.h").exists()):
+        return None
+    source, host = folder / "host.c", folder / "host"
+    source.write_text(HOST)
+    command = [compiler, source, "-o", host, f"-I{headers}", library]
+    subprocess.run([*command, f"-Wl,-rpath,{library.parent}"], check=True)
+    return host
+
+
+def test_a_program_with_a_python_in_it_is_recorded_as_any_other(tmp_path):
+    host = built_host(tmp_path)
+    if host is None:
+        pytest.skip("no compiler, no headers or no shared library of this Python")
+    program = Program(python=host, PYTHONHOME=sys.base_prefix)
+    profile = recorded(program)
+    balance.assert_balanced(profile)
+    assert_the_hog_is_blamed(profile)
+    assert profile.program == "host"
+    told = program.finish()
+    assert told["wrong"] == [] and told["before"] == told["after"]
 
 
 # Two interpreters with GILs of their own, two threads in each that want it all the time.
