@@ -58,7 +58,8 @@ def environment(minor):
     if not found:
         sys.exit(f"no CPython {minor} was found: see scripts/find_pythons.py")
     packages = ["-r", REQUIREMENTS]
-    return venvs.with_wheel(f"scenarios-{minor}", found[0].path, packages, venvs.wheel())
+    # A system's own, which is older, may be stripped: what C functions it is in nobody can tell.
+    return venvs.with_wheel(f"scenarios-{minor}", found[-1].path, packages, venvs.wheel())
 
 
 if __name__ == "__main__":

@@ -35,7 +35,9 @@ def start(**options: "_Option") -> None:
     Options: threads (how many threads can have a row at a time), ring (how many
     events are kept for the reader, a power of two), clock ("auto" or "monotonic"),
     stacks (after how much of a thread's time its stack is taken: "1ms", or "off"),
-    timeline (how many of the latest events are kept for tables: "64MB", or "off").
+    timeline (how many of the latest events are kept for tables: "64MB", or "off"),
+    counters ("hardware": the CPUs count each thread's instructions and cycles, where the
+    machine has such counters; or "off").
     """
     session = open_session(options)
     _started.append(session)

@@ -261,6 +261,13 @@ impl Profile {
         self.inner.blocked_missing()
     }
 
+    /// Why nothing was counted by the CPUs' own counters (option counters="hardware"); None
+    /// where it was, or was not asked for.
+    #[getter]
+    fn counters_missing(&self) -> Option<&str> {
+        self.inner.counters_missing()
+    }
+
     /// Time threads had a GIL, summed over the threads.
     #[getter]
     fn holding_ns(&self) -> u64 {

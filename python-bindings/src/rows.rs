@@ -74,6 +74,13 @@ pub(crate) struct Thread {
     voluntary_switches: Option<u64>,
     /// How often its CPU was taken away.
     involuntary_switches: Option<u64>,
+    /// Instructions that it has executed, the kernel's left out, in counted_ns (option
+    /// counters="hardware"). This and the next two are None where the machine does not count.
+    instructions: Option<u64>,
+    /// Clock cycles that it took for them.
+    cycles: Option<u64>,
+    /// The part of its time on a CPU in which that was counted.
+    counted_ns: Option<u64>,
     /// Its state when the profile was taken.
     state: &'static str,
     /// Durations of its holds that have ended.
@@ -118,6 +125,9 @@ impl Thread {
             detached_cpu_ns: row.detached_cpu_ns,
             voluntary_switches: row.voluntary_switches,
             involuntary_switches: row.involuntary_switches,
+            instructions: row.instructions,
+            cycles: row.cycles,
+            counted_ns: row.counted_ns,
             state: row.state.as_str(),
             hold: Distribution::new(py, &row.hold)?,
             wait: Distribution::new(py, &row.wait)?,

@@ -206,3 +206,26 @@ def test_a_program_that_is_run_has_its_cpu_time_too(tmp_path):
     _sentence, *report = done.stderr.splitlines()
     assert any(line.startswith("On and off CPU") for line in report)
     assert max(map(len, report)) <= 80
+
+
+def test_what_the_cpus_count_is_there_or_the_reason_why_not():
+    with gilprof.profile(counters="hardware") as p:
+        one = threading.Thread(target=hold_and_compute, name="worker")
+        one.start()
+        one.join()
+    row = thread(p, "worker")
+    if p.counters_missing is None:
+        assert row.instructions > 30_000_000 and row.cycles > 0
+        assert 0 < row.counted_ns <= 1.05 * row.cpu_ns
+    else:
+        assert p.counters_missing.startswith("n/a (")
+        assert (row.instructions, row.cycles, row.counted_ns) == (None, None, None)
+
+
+def test_what_the_cpus_count_is_asked_for_or_not_mentioned():
+    with gilprof.profile() as p:
+        hold_and_compute(1_000_000)
+    assert p.counters_missing is None
+    assert all(row.instructions is None for row in p.threads)
+    with pytest.raises(gilprof.OptionError, match="counters=on is not allowed: off or hardware"):
+        gilprof.start(counters="on")

@@ -134,6 +134,9 @@ pub(crate) struct RecordingArgs {
     /// How many of the latest events are saved with the profile, 1MB to 4096MB, or off [default: off].
     #[arg(long, value_name = "SIZE")]
     pub(crate) timeline: Option<String>,
+    /// Whether the CPUs count each thread's instructions and cycles: hardware or off [default: off].
+    #[arg(long, value_name = "WHICH")]
+    pub(crate) counters: Option<String>,
 }
 
 impl RecordingArgs {
@@ -146,6 +149,7 @@ impl RecordingArgs {
             ("clock", &self.clock),
             ("stacks", &self.stacks),
             ("timeline", &self.timeline),
+            ("counters", &self.counters),
         ];
         for (option, value) in given {
             if let Some(value) = value {
@@ -161,7 +165,7 @@ impl RecordingArgs {
 pub(crate) struct SamplingArgs {
     /// Only look at the process from outside, now and then: nothing is written to it and none
     /// of its threads stands still. The times are estimates.
-    #[arg(long, conflicts_with_all = ["threads", "ring", "clock", "stacks", "timeline"])]
+    #[arg(long, conflicts_with_all = ["threads", "ring", "clock", "stacks", "timeline", "counters"])]
     pub(crate) sample: bool,
     /// How long it is between two such looks on average, 100us to 1s [default: 2ms, or longer
     /// where that takes more than a twentieth of a CPU].

@@ -2,6 +2,7 @@
 
 mod blame;
 mod blocked;
+mod counters;
 mod document;
 mod gils;
 mod holds;
@@ -35,6 +36,7 @@ pub(crate) fn document(profile: &Profile) -> Document {
         processes::processes(profile),
         threads::threads(profile, &labels),
         on_cpu::on_cpu(profile, &labels),
+        counters::counters(profile, &labels),
         latencies::latencies(profile, &labels),
         gils::gils(profile),
         blame::blame(profile, &labels),

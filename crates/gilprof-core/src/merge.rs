@@ -88,6 +88,7 @@ fn head(profiles: &[Profile], start: u64) -> ProfileParts {
         stacks_lost: sum(Profile::stacks_lost),
         native_missing: missing(profiles, Profile::native_missing),
         blocked_missing: missing(profiles, Profile::blocked_missing),
+        counters_missing: missing(profiles, Profile::counters_missing),
         ..ProfileParts::default()
     }
 }
@@ -150,6 +151,8 @@ fn notes(profiles: &[Profile]) -> Vec<String> {
     ));
     let blocked = "what blocked the threads";
     notes.extend(partial(profiles, blocked, Profile::blocked_missing));
+    let counters = "what CPUs count";
+    notes.extend(partial(profiles, counters, Profile::counters_missing));
     if !notes.iter().any(|note| note == NO_HISTORY) {
         notes.push(NO_HISTORY.into());
     }

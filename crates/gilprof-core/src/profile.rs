@@ -146,6 +146,10 @@ pub struct ProfileParts {
     /// were recorded.
     #[serde(default = "not_saved")]
     pub native_missing: Option<String>,
+    /// Why nothing was counted by the CPUs' own counters, as in `n/a (…)`; `None` where it was,
+    /// or was not asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counters_missing: Option<String>,
     /// What threads were blocked on.
     #[serde(default)]
     pub blocked: Vec<Blocked>,

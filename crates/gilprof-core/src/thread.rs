@@ -81,6 +81,17 @@ pub struct Thread {
     /// How often its CPU was taken away.
     #[serde(default)]
     pub involuntary_switches: Option<u64>,
+    /// Instructions that it has executed, the kernel's left out, in `counted_ns`. This and the
+    /// next two are `None` where they were not asked for, or the machine does not count them.
+    #[serde(default)]
+    pub instructions: Option<u64>,
+    /// Clock cycles that it took for them.
+    #[serde(default)]
+    pub cycles: Option<u64>,
+    /// The part of its time on a CPU in which that was counted: it is less than `cpu_ns` by what
+    /// it ran before a counter was there.
+    #[serde(default)]
+    pub counted_ns: Option<u64>,
     /// Its state when the profile was taken.
     pub state: State,
     /// Durations of its holds that have ended.
@@ -150,6 +161,9 @@ impl Thread {
         less(&mut self.detached_cpu_ns, earlier.detached_cpu_ns);
         less(&mut self.voluntary_switches, earlier.voluntary_switches);
         less(&mut self.involuntary_switches, earlier.involuntary_switches);
+        less(&mut self.instructions, earlier.instructions);
+        less(&mut self.cycles, earlier.cycles);
+        less(&mut self.counted_ns, earlier.counted_ns);
         let within = |own: &mut Option<u64>, most: u64| *own = own.map(|own| own.min(most));
         within(&mut self.cpu_ns, self.lifetime_ns);
         within(&mut self.detached_cpu_ns, self.detached_ns);
@@ -195,6 +209,13 @@ impl Thread {
         parts.fold(0, u64::saturating_add)
     }
 
+    /// How many instructions it has executed in a clock cycle; `None` where they were not
+    /// counted. Code that waits for memory has fewer than one, code that computes several.
+    pub fn instructions_per_cycle(&self) -> Option<f64> {
+        let cycles = self.cycles.filter(|&cycles| cycles > 0)?;
+        Some(self.instructions? as f64 / cycles as f64)
+    }
+
     /// The part of `detached_ns` in which it was blocked, or `None` where not known.
     pub fn detached_blocked_ns(&self) -> Option<u64> {
         let on_cpu = self.detached_cpu_ns?;
@@ -234,6 +255,22 @@ mod tests {
         assert_eq!(later.holding_blocked_ns, Some(20));
         assert_eq!(later.holding_preempted_ns, None);
         assert_eq!(later.detached_blocked_ns(), None);
+    }
+
+    #[test]
+    fn what_cpus_counted_subtracts_and_has_a_ratio() {
+        let counted = |instructions, cycles| Thread {
+            instructions: Some(instructions),
+            cycles: Some(cycles),
+            counted_ns: Some(cycles / 3),
+            ..Thread::default()
+        };
+        let mut later = counted(900, 600);
+        later.subtract(&counted(300, 300));
+        assert_eq!((later.instructions, later.cycles), (Some(600), Some(300)));
+        assert_eq!(later.instructions_per_cycle(), Some(2.0));
+        assert_eq!(Thread::default().instructions_per_cycle(), None);
+        assert_eq!(counted(0, 0).instructions_per_cycle(), None);
     }
 
     #[test]

@@ -5,6 +5,9 @@
 //! why. For those that rarely give up or lose their CPU it keeps a counter of the kernel's
 //! (perf_event_open, task-clock), which knows what a thread has had that has ended since.
 //!
+//! Where it is asked for, and the machine has them, the CPUs' own counters count instructions and
+//! cycles ([`HardwareCounters`]).
+//!
 //! And what program a process runs: [`program`]; and for how long the host of a virtual machine
 //! kept its CPUs from it: [`stolen_ns`].
 //!
@@ -25,6 +28,7 @@
 //! ```
 
 mod counter;
+mod hardware;
 mod proc;
 mod program;
 mod stolen;
@@ -32,6 +36,7 @@ mod urgency;
 mod watch;
 
 pub use gilprof_core::{CpuReading, CpuSource};
+pub use hardware::{Counted, HardwareCounters};
 pub use proc::{Turns, cpu_ns, reading};
 pub use program::program;
 pub use stolen::stolen_ns;

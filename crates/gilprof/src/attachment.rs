@@ -39,7 +39,7 @@ pub struct Attachment {
 impl Attachment {
     /// Puts the hooks into a process and starts to record, or joins the recording that the
     /// process makes of itself: then the profile is of the time from now on, all options
-    /// but `timeline` are those of that recording, and nothing is written to the process.
+    /// but `timeline` and `counters` are those of that recording, and nothing is written to the process.
     /// The process runs on; no thread of it stands still for longer than a few system
     /// calls take.
     ///

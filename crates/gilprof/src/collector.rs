@@ -8,7 +8,9 @@ use gilprof_native::Native;
 use gilprof_region::{Cursor, Cut, Next, Recording, Region};
 
 use crate::blocks::Blocks;
+use crate::hardware::Hardware;
 use crate::on_cpu::OnCpu;
+use crate::options::Options;
 use crate::pace::Pace;
 use crate::program::Program;
 use crate::signals::thread_cpu_ns;
@@ -44,6 +46,8 @@ pub(crate) struct Collector {
     pub(crate) reading_ns: u64,
     /// What Linux knows of threads that no hook sees.
     pub(crate) on_cpu: OnCpu,
+    /// What the CPUs' counters say, where that was asked for.
+    hardware: Option<Hardware>,
     stolen: Stolen,
 }
 
@@ -67,26 +71,28 @@ impl Default for Collector {
             dropped: 0,
             reading_ns: 0,
             on_cpu: OnCpu::default(),
+            hardware: None,
             stolen: Stolen::new(),
         }
     }
 }
 
 impl Collector {
-    /// A reader that keeps the latest events in `timeline`.
-    pub(crate) fn keeping(timeline: Option<Timeline>) -> Self {
+    /// A reader that does what these options ask of it.
+    pub(crate) fn of(options: &Options) -> Self {
         Collector {
-            timeline,
+            timeline: options.timeline(),
+            hardware: options.counters.then(Hardware::new),
             ..Collector::default()
         }
     }
 
     /// One who reads along with the reader, and writes nothing to the region.
-    pub(crate) fn visiting(timeline: Option<Timeline>) -> Self {
+    pub(crate) fn visiting(options: &Options) -> Self {
         Collector {
             is_visitor: true,
             stacks: Stacks::of_visitor(),
-            ..Collector::keeping(timeline)
+            ..Collector::of(options)
         }
     }
 
@@ -113,6 +119,9 @@ impl Collector {
         let native = self.native.get_or_insert_with(|| Native::new(pid));
         self.look_again = self.stacks.look(region, native);
         self.blocks.look(region, native);
+        if let Some(hardware) = &mut self.hardware {
+            hardware.look(region);
+        }
         if now >= self.due || filling {
             let events = self.drain(region);
             self.due = now + self.pace.pause(events, region.sizes().relaxed_batch());
@@ -127,6 +136,9 @@ impl Collector {
     pub(crate) fn pause(&mut self) {
         self.on_cpu.pause();
         self.stacks.pause();
+        if let Some(hardware) = &mut self.hardware {
+            hardware.pause();
+        }
     }
 
     /// Folds all events that were posted since the last time; says how many.
@@ -163,6 +175,9 @@ impl Collector {
                             let group = event.time_ns as u32;
                             self.stacks.fold(event.thread, group);
                             self.blocks.fold(event.thread, group);
+                            if let Some(hardware) = &mut self.hardware {
+                                hardware.fold(event.thread, group);
+                            }
                         }
                         EventKind::DropRequest => asked_for = true,
                         _ => (),
@@ -202,6 +217,9 @@ impl Collector {
         let charges: Vec<Charges> = ledgers.map(|l| l.charges_at(cut.at_ns)).collect();
         let ended = end.map_or(Ended::Running, |(_, ended)| ended);
         self.on_cpu.complete(&mut cut, region, ended);
+        if let Some(hardware) = &mut self.hardware {
+            hardware.complete(&mut cut);
+        }
         self.blocks.settle(region, cut.at_ns);
         self.assemble(region, &recording, cut, charges, ended)
     }
@@ -251,6 +269,7 @@ impl Collector {
             sites: table.sites,
             blocked,
             blocked_missing: self.blocks.missing(),
+            counters_missing: self.hardware.as_ref().and_then(Hardware::missing),
             timeline: self.timeline.clone(),
             notes: notes(region, &cut),
             ..ProfileParts::default()

@@ -275,10 +275,10 @@ impl Running {
     /// Makes sure that a thread of this process reads the events.
     fn follow(&mut self) -> Result<Arc<Mutex<Followed>>, Error> {
         let region = self.region;
-        let timeline = || self.options.and_then(|options| options.timeline());
+        let options = self.options.unwrap_or_default();
         let followed = self
             .followed
-            .get_or_insert_with(|| Arc::new(Mutex::new(Followed::new(region, timeline()))));
+            .get_or_insert_with(|| Arc::new(Mutex::new(Followed::new(region, &options))));
         if self.reader.is_none() {
             self.reader = Some(Reader::start(region, followed)?);
         }

@@ -52,7 +52,7 @@ impl Hooked {
             region: Arc::clone(attached.region()),
             attached: Some(attached),
             python,
-            collector: Collector::keeping(options.timeline()),
+            collector: Collector::of(&options),
             began: Instant::now(),
             asked: Instant::now(),
             named: Instant::now(),

@@ -64,7 +64,7 @@ impl Joined {
             return None;
         }
         let epoch = region.epoch();
-        let mut collector = Collector::visiting(options.timeline());
+        let mut collector = Collector::visiting(&options);
         collector.program.read(process.pid());
         let before = collector.profile(&region, None);
         Some(Joined {

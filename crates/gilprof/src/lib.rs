@@ -20,6 +20,7 @@ mod codes;
 mod collector;
 mod culprit;
 mod glimpses;
+mod hardware;
 mod names;
 mod natives;
 mod numbers;

@@ -38,6 +38,10 @@ pub struct Options {
     /// holds and waits: 1 to 4096, or 0 for none. Written `timeline=64MB` or
     /// `timeline=off`.
     pub timeline_mb: u64,
+    /// Whether the CPUs' own counters count each thread's instructions and cycles, where the
+    /// machine has them; each context switch takes some microseconds longer then. Written
+    /// `counters=hardware` or `counters=off`.
+    pub counters: bool,
 }
 
 impl Default for Options {
@@ -48,6 +52,7 @@ impl Default for Options {
             clock: ClockChoice::Auto,
             stacks_ns: 1_000_000,
             timeline_mb: 0,
+            counters: false,
         }
     }
 }
@@ -67,8 +72,9 @@ impl Options {
             "clock" => self.clock = clock(value)?,
             "stacks" => self.stacks_ns = stacks(value)?,
             "timeline" => self.timeline_mb = timeline(value)?,
+            "counters" => self.counters = counters(value)?,
             _ => {
-                let allowed = "the options are threads, ring, clock, stacks and timeline";
+                let allowed = "the options are threads, ring, clock, stacks, timeline and counters";
                 return Err(refuse(option, value, allowed));
             }
         }
@@ -137,6 +143,14 @@ fn timeline(value: &str) -> Result<u64, Error> {
     }
 }
 
+fn counters(value: &str) -> Result<bool, Error> {
+    match value {
+        "hardware" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(refuse("counters", value, "off or hardware")),
+    }
+}
+
 impl FromStr for Options {
     type Err = Error;
 
@@ -170,9 +184,10 @@ impl fmt::Display for Options {
             0 => String::from("off"),
             megabytes => format!("{megabytes}MB"),
         };
+        let counters = if self.counters { "hardware" } else { "off" };
         write!(
             f,
-            "threads={},ring={},clock={clock},stacks={stacks},timeline={timeline}",
+            "threads={},ring={},clock={clock},stacks={stacks},timeline={timeline},counters={counters}",
             self.threads, self.ring
         )
     }
@@ -184,11 +199,12 @@ mod tests {
 
     #[test]
     fn options_read_back_as_they_are_written() {
-        let text = "threads=16, ring=4096,clock=monotonic, stacks=2ms,timeline=64MB";
+        let text =
+            "threads=16, ring=4096,clock=monotonic, stacks=2ms,timeline=64MB,counters=hardware";
         let options: Options = text.parse().unwrap();
         assert_eq!(
             options.to_string(),
-            "threads=16,ring=4096,clock=monotonic,stacks=2000us,timeline=64MB"
+            "threads=16,ring=4096,clock=monotonic,stacks=2000us,timeline=64MB,counters=hardware"
         );
         let off: Options = "stacks=off,timeline=off".parse().unwrap();
         assert_eq!(off.to_string().parse::<Options>().unwrap(), off);
@@ -206,9 +222,12 @@ mod tests {
         assert!(message("threads=5000").contains("1 to 4096"));
         assert!(message("ring=1000").contains("power of two"));
         assert!(message("clock=sun").contains("auto or monotonic"));
-        assert!(message("color=red").contains("threads, ring, clock, stacks and timeline"));
+        assert!(
+            message("color=red").contains("threads, ring, clock, stacks, timeline and counters")
+        );
         assert!(message("stacks=1us").contains("100us to 1s"));
         assert!(message("timeline=64").contains("1MB to 4096MB"));
+        assert!(message("counters=on").contains("off or hardware"));
         assert!(message("threads").contains("name=value"));
     }
 }

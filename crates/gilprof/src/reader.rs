@@ -6,13 +6,14 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
-use gilprof_core::{Ended, Profile, Timeline, Window};
+use gilprof_core::{Ended, Profile, Window};
 use gilprof_region::Region;
 
 use crate::collector::Collector;
 use crate::engine::lock;
 use crate::error::Error;
 use crate::names;
+use crate::options::Options;
 use crate::signals::{spawn_quiet, thread_cpu_ns};
 use crate::window::Subscriber;
 
@@ -33,10 +34,10 @@ pub(crate) struct Followed {
 }
 
 impl Followed {
-    pub(crate) fn new(region: &'static Region, timeline: Option<Timeline>) -> Self {
+    pub(crate) fn new(region: &'static Region, options: &Options) -> Self {
         Followed {
             region,
-            collector: Collector::keeping(timeline),
+            collector: Collector::of(options),
             subscribers: Vec::new(),
             watched: None,
         }

@@ -74,6 +74,13 @@ impl Builder {
         self.set(|options| options.timeline_mb = megabytes)
     }
 
+    /// Whether the CPUs' own counters count each thread's instructions and cycles, where the
+    /// machine has them.
+    #[must_use]
+    pub fn counters(self, counted: bool) -> Self {
+        self.set(|options| options.counters = counted)
+    }
+
     /// All options at once.
     #[must_use]
     pub fn options(self, options: Options) -> Self {

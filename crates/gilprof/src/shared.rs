@@ -43,7 +43,7 @@ impl Listener {
             region,
             file,
             options,
-            collector: Collector::keeping(options.timeline()),
+            collector: Collector::of(&options),
         })
     }
 

@@ -31,6 +31,8 @@ pub(crate) fn honesty(profile: &Profile) -> Section {
     facts.extend(missed(profile).map(|missed| ("samples", missed)));
     facts.extend(stacks(profile).map(|stacks| ("stacks", stacks)));
     facts.extend(native(profile).map(|reason| ("native functions", reason)));
+    let counters = profile.counters_missing().map(String::from);
+    facts.extend(counters.map(|reason| ("CPU counters", reason)));
     facts.extend(timeline(profile).map(|timeline| ("timeline", timeline)));
     let notes = profile.notes().iter();
     facts.extend(notes.map(|note| ("not covered", note.clone())));

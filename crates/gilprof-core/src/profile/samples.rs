@@ -64,6 +64,12 @@ impl Profile {
     pub fn blocked_missing(&self) -> Option<&str> {
         self.parts.blocked_missing.as_deref()
     }
+
+    /// Why nothing was counted by the CPUs' own counters, as in `n/a (…)`; `None` where it
+    /// was, or was not asked for.
+    pub fn counters_missing(&self) -> Option<&str> {
+        self.parts.counters_missing.as_deref()
+    }
 }
 
 /// Leaves each row of a known thread and each frame that one of them uses, once.

@@ -202,8 +202,14 @@ fn is_read(thread: &Thread) -> bool {
     ratio(thread.holding_read_ns(), thread.holding_ns) >= READ
 }
 
+/// Whether it was seen to be; or, where nobody looked, whether it lacked a CPU for less: then
+/// what is taken for blocked may be that as well.
 fn may_be_blocked(gauge: &Gauge<'_>, thread: &Thread) -> bool {
-    !is_blocking_known(gauge) || was_seen_blocked(gauge, thread)
+    let preempted_ns = thread.holding_preempted_ns.unwrap_or(0);
+    match is_blocking_known(gauge) {
+        true => was_seen_blocked(gauge, thread),
+        false => gauge.holding_blocked_ns(thread) > preempted_ns,
+    }
 }
 
 /// Part of what a thread caused that it caused at sites that pass.

@@ -89,6 +89,10 @@ pub(super) fn thread_row(
         detached_cpu_ns: cpu.known(cpu.detached_cpu_ns),
         voluntary_switches: cpu.known(cpu.voluntary),
         involuntary_switches: cpu.known(cpu.involuntary),
+        // Who reads the region counts that, where it is asked for.
+        instructions: None,
+        cycles: None,
+        counted_ns: None,
         state,
         hold: cell.hold.read_with(sums.thread.holding_ns),
         wait: cell.wait.read(),

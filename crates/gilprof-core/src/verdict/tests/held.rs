@@ -164,6 +164,19 @@ fn a_holder_that_nobody_saw_blocked_is_not() {
 }
 
 #[test]
+fn a_holder_that_lacked_a_cpu_is_not_blocked_where_nobody_looked() {
+    let blocked_beside = |preempted_part: u64| {
+        let mut parts = asleep(60);
+        for thread in &mut parts.threads {
+            thread.holding_preempted_ns = Some(thread.holding_ns * preempted_part / 100);
+        }
+        ids(parts).contains(&"blocked-hold")
+    };
+    assert!(blocked_beside(10));
+    assert!(!blocked_beside(70));
+}
+
+#[test]
 fn a_holder_that_the_host_kept_from_its_cpu_is_not_blocked() {
     let mut parts = asleep(98);
     assert_eq!(ids(parts.clone())[0], "blocked-hold");
