@@ -119,13 +119,16 @@ impl Region {
     /// The thread with this number that was there when the recording began, if it has not
     /// come by since.
     fn adopted(&self, native_id: u32) -> Option<Slot> {
-        if self.header().adopted_left.load(Relaxed) == 0 {
-            return None;
-        }
-        self.slots().find(|&slot| {
-            self.thread(slot).is_some_and(|thread| {
-                thread.adopted.load(Relaxed) != 0 && thread.native_id() == native_id
-            })
+        let left = self.header().adopted_left.load(Relaxed) as usize;
+        // They have the first slots: the others are not looked at, each is a cache miss.
+        let adopted = self.slots().filter(|&slot| {
+            let thread = self.thread(slot);
+            thread.is_some_and(|thread| thread.adopted.load(Relaxed) != 0)
+        });
+        let mut adopted = adopted.take(left);
+        adopted.find(|&slot| {
+            let thread = self.thread(slot);
+            thread.is_some_and(|thread| thread.native_id() == native_id)
         })
     }
 
