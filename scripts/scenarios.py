@@ -59,7 +59,8 @@ def environment(minor):
         sys.exit(f"no CPython {minor} was found: see scripts/find_pythons.py")
     packages = ["-r", REQUIREMENTS]
     # A system's own, which is older, may be stripped: what C functions it is in nobody can tell.
-    return venvs.with_wheel(f"scenarios-{minor}", found[-1].path, packages, venvs.wheel())
+    newest = found[-1]
+    return venvs.with_wheel(f"scenarios-{newest.label}", newest.path, packages, venvs.wheel())
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ use super::finding::Confidence;
 use crate::blame::Blame;
 use crate::gil::Gil;
 use crate::profile::Profile;
-use crate::state::State;
 use crate::thread::Thread;
 
 /// Below this, nothing is said: one slow import can fill it.
@@ -71,17 +70,6 @@ impl<'p> Gauge<'p> {
     pub(super) fn detached(&self) -> f64 {
         let lifetime_ns = self.sum(|thread| thread.lifetime_ns);
         ratio(self.sum(|thread| thread.detached_ns), lifetime_ns)
-    }
-
-    /// For how long a thread that holds was blocked, without what the host may have kept
-    /// from it: no less than it was seen to be.
-    pub(super) fn holding_blocked_ns(&self, thread: &Thread) -> u64 {
-        let blocked_ns = thread.holding_blocked_ns.unwrap_or(0);
-        let rows = self.profile.blocked().iter();
-        let seen = rows.filter(|row| row.thread == thread.id && row.state == State::Holding);
-        let seen_ns = seen.fold(0, |sum: u64, row| sum.saturating_add(row.weight_ns));
-        let sure_ns = blocked_ns.saturating_sub(self.profile.stolen_ns().unwrap_or(0));
-        sure_ns.max(blocked_ns.min(seen_ns))
     }
 
     pub(super) fn interval_ns(&self) -> u64 {

@@ -108,7 +108,7 @@ pub(super) fn blocked_hold(gauge: &Gauge<'_>, shares: &Shares<'_>) -> Option<Fin
     evidence.push(gauge.heaviest_line(blocked()));
     evidence.push(Evidence::new(
         "holding, blocked",
-        duration(gauge.holding_blocked_ns(holder.thread)),
+        duration(holder.thread.holding_blocked_ns.unwrap_or(0)),
         format!(
             "of {} that {} held it: on a CPU for {}",
             duration(holder.thread.holding_ns),

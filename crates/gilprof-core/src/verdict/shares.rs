@@ -144,7 +144,7 @@ impl Overran {
             };
         }
         // Whatever its holds lacked of a CPU may have been in these.
-        let blocked = ratio(gauge.holding_blocked_ns(thread), after_ns).min(1.0);
+        let blocked = ratio(thread.holding_blocked_ns.unwrap_or(0), after_ns).min(1.0);
         let rest = (1.0 - blocked) * after_ns as f64;
         let preempted = thread.holding_preempted_ns.unwrap_or(0) as f64;
         Self {
@@ -189,7 +189,7 @@ fn is_python(gauge: &Gauge<'_>, thread: &Thread) -> bool {
 
 /// Part of its holding that it was blocked in, if that is most of it; else 0.
 fn blocked(gauge: &Gauge<'_>, thread: &Thread) -> f64 {
-    let blocked_ns = gauge.holding_blocked_ns(thread);
+    let blocked_ns = thread.holding_blocked_ns.unwrap_or(0);
     let part = ratio(blocked_ns, thread.holding_read_ns());
     match part {
         BLOCKED.. if is_read(thread) && may_be_blocked(gauge, thread) => part,
@@ -203,12 +203,13 @@ fn is_read(thread: &Thread) -> bool {
 }
 
 /// Whether it was seen to be; or, where nobody looked, whether it lacked a CPU for less: then
-/// what is taken for blocked may be that as well.
+/// what is taken for blocked may be that as well, or what the host kept.
 fn may_be_blocked(gauge: &Gauge<'_>, thread: &Thread) -> bool {
     let preempted_ns = thread.holding_preempted_ns.unwrap_or(0);
+    let stolen_ns = gauge.profile.stolen_ns().unwrap_or(0);
     match is_blocking_known(gauge) {
         true => was_seen_blocked(gauge, thread),
-        false => gauge.holding_blocked_ns(thread) > preempted_ns,
+        false => thread.holding_blocked_ns > Some(preempted_ns.saturating_add(stolen_ns)),
     }
 }
 

@@ -185,7 +185,6 @@ fn a_holder_that_the_host_kept_from_its_cpu_is_not_blocked() {
     // Unless it was seen to be.
     let mut parts = asleep_at_a_line(60);
     parts.stolen_ns = parts.threads[0].holding_blocked_ns;
-    parts.blocked[0].weight_ns = 150 * MS;
     assert!(ids(parts).contains(&"blocked-hold"));
 }
 
