@@ -49,6 +49,24 @@ impl Frame {
         }
     }
 
+    /// Whether its file is in a folder that Python imports installed code from: the standard
+    /// library, or packages.
+    ///
+    /// ```
+    /// let frame = gilprof_core::Frame {
+    ///     file: "/usr/lib/python3.12/json/decoder.py".into(),
+    ///     ..gilprof_core::Frame::default()
+    /// };
+    /// assert!(frame.is_of_library());
+    /// ```
+    pub fn is_of_library(&self) -> bool {
+        let folders = self
+            .file
+            .rsplit_once('/')
+            .map_or("", |(folders, _)| folders);
+        folders.split('/').any(is_root)
+    }
+
     /// The dotted module that the file's path speaks of: what follows the last
     /// folder that Python imports from (`site-packages`, `dist-packages`,
     /// `python3.12`), else the file's own name. What is no file stays as it is.

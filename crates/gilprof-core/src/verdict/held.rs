@@ -52,7 +52,7 @@ pub(super) fn native_hold(gauge: &Gauge<'_>, shares: &Shares<'_>) -> Option<Find
             "the line of Python that called it is what is known",
         ),
     });
-    evidence.push(gauge.heaviest_line(native()));
+    evidence.extend(gauge.heaviest_line(native()));
     evidence.push(longest(holder));
     Some(Finding {
         id: FindingId::NativeHold,
@@ -105,7 +105,7 @@ pub(super) fn blocked_hold(gauge: &Gauge<'_>, shares: &Shares<'_>) -> Option<Fin
             "the line of Python is what is known",
         ),
     });
-    evidence.push(gauge.heaviest_line(blocked()));
+    evidence.extend(gauge.heaviest_line(blocked()));
     evidence.push(Evidence::new(
         "holding, blocked",
         duration(holder.thread.holding_blocked_ns.unwrap_or(0)),
@@ -174,7 +174,7 @@ pub(super) fn starved_interpreter(gauge: &Gauge<'_>, shares: &Shares<'_>) -> Opt
     let victim = victim.max_by_key(|row| row.waiting_ns)?;
     let waiter = gauge.profile.thread(victim.waiter).map(name)?;
     let mut evidence = gauge.evidence();
-    evidence.push(gauge.blamed_line(among));
+    evidence.extend(gauge.blamed_line(among));
     evidence.push(Evidence::new(
         "waited at once",
         duration(victim.longest_ns),

@@ -130,19 +130,42 @@ impl<'p> Gauge<'p> {
 
     /// The line at which holds of threads that pass caused the most waiting, or why
     /// it is not known.
-    pub(super) fn blamed_line(&self, passes: impl Fn(u64) -> bool) -> Evidence {
+    pub(super) fn blamed_line(&self, passes: impl Fn(u64) -> bool) -> Vec<Evidence> {
         self.heaviest_line(self.sites(SiteKind::Blame, passes))
     }
 
-    /// The line of these sites that caused the most waiting, or why it is not known.
-    pub(super) fn heaviest_line(&self, sites: impl Iterator<Item = &'p Site>) -> Evidence {
-        match self.line(sites) {
-            Some(line) => line.evidence("the waiting"),
-            None => Evidence::new(
+    /// The line of these sites that caused the most waiting, or why it is not known; and
+    /// where that is in a library, the line of the program's own that got there.
+    pub(super) fn heaviest_line(&self, sites: impl Iterator<Item = &'p Site>) -> Vec<Evidence> {
+        let sites: Vec<&Site> = sites.collect();
+        let Some(line) = self.line(sites.iter().copied()) else {
+            return vec![Evidence::new(
                 "the line",
                 self.profile.stacks_missing().unwrap_or("n/a (no samples)"),
                 "stacks tell it where they are recorded",
-            ),
+            )];
+        };
+        let caller = self.caller(&sites, line.frame);
+        let caller = caller.map(|caller| {
+            let share = percent(ratio(caller.weight_ns, line.weight_ns));
+            let of = format!("{share} of that; the innermost line outside of libraries");
+            Evidence::new("called from", caller.frame.to_string(), of)
+        });
+        let line = line.evidence("the waiting");
+        [line].into_iter().chain(caller).collect()
+    }
+
+    /// Of sites whose innermost line is this one of a library, the line outside of libraries
+    /// with the most weight.
+    fn caller(&self, sites: &[&'p Site], line: &Frame) -> Option<Heaviest<'p>> {
+        if !line.is_of_library() {
+            return None;
         }
+        let sites = sites.iter().copied();
+        let here = sites.filter(|site| self.profile.stack(site).next() == Some(line));
+        self.heaviest(here, |site| {
+            let mut stack = self.profile.stack(site);
+            stack.find(|frame| !frame.is_of_library() && !frame.file.starts_with('<'))
+        })
     }
 }

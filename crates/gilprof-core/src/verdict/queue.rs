@@ -60,7 +60,7 @@ pub(super) fn gil_bound(gauge: &Gauge<'_>, shares: &Shares<'_>) -> Option<Findin
         )
     });
     let mut evidence = gauge.evidence();
-    evidence.push(gauge.blamed_line(|id| shares.plainness(id) > 0.5));
+    evidence.extend(gauge.blamed_line(|id| shares.plainness(id) > 0.5));
     Some(Finding {
         id: FindingId::GilBound,
         sentence: format!(
@@ -117,7 +117,7 @@ pub(super) fn convoy(gauge: &Gauge<'_>, shares: &Shares<'_>) -> Option<Finding> 
             duration(gauge.interval_ns())
         ),
     ));
-    evidence.push(gauge.blamed_line(|id| id == hog.id));
+    evidence.extend(gauge.blamed_line(|id| id == hog.id));
     Some(Finding {
         id: FindingId::Convoy,
         sentence: format!(
@@ -208,7 +208,7 @@ pub(super) fn hand_off(gauge: &Gauge<'_>, shares: &Shares<'_>) -> Option<Finding
         ),
         "on average: so little is done for each of them",
     ));
-    evidence.push(gauge.blamed_line(|_| true));
+    evidence.extend(gauge.blamed_line(|_| true));
     Some(Finding {
         id: FindingId::HandOff,
         sentence: format!(

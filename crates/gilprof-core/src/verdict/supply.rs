@@ -41,7 +41,7 @@ fn one_cpu(gauge: &Gauge<'_>, shares: &Shares<'_>) -> Option<Finding> {
         "that the process may use: without the GIL its threads would queue for that",
     )];
     evidence.extend(gauge.evidence());
-    evidence.push(gauge.blamed_line(|id| shares.plainness(id) > 0.5));
+    evidence.extend(gauge.blamed_line(|id| shares.plainness(id) > 0.5));
     Some(Finding {
         id: FindingId::CpuStarved,
         sentence: format!(

@@ -383,3 +383,21 @@ fn a_native_function_without_a_name_is_told_by_its_module() {
         verdict.sentence
     );
 }
+
+#[test]
+fn for_a_line_of_a_library_the_programs_own_is_named_too() {
+    let mut parts = with_native(long(20), &["sre_ucs1_match"]);
+    let own = parts.frames.len() as u32;
+    lines(&mut parts, 7..8);
+    let library = parts.sites[0].stack[0];
+    parts.frames[library as usize].file = "/usr/lib/python3.12/re/__init__.py".into();
+    let called = |finding: &Finding| row(finding, "called from").map(|row| row.value.clone());
+    assert_eq!(called(&verdict(parts.clone())), None);
+    for site in &mut parts.sites {
+        site.stack.push(own);
+    }
+    let found = verdict(parts.clone());
+    assert_eq!(called(&found).as_deref(), Some("crunch (app.py:7)"));
+    parts.frames[library as usize].file = "app.py".into();
+    assert_eq!(called(&verdict(parts)), None);
+}
