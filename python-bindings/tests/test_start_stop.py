@@ -173,7 +173,8 @@ def test_a_missing_file_is_the_usual_error(tmp_path):
         ({"ring": 1000}, ["ring", "1000", "power of two"]),
         ({"stacks": "1us"}, ["stacks", "1us", "off, or 100us to 1s"]),
         ({"clock": "sun"}, ["clock", "sun", "auto or monotonic"]),
-        ({"color": "red"}, ["color", "red", "threads, ring, clock, stacks and timeline"]),
+        ({"color": "red"}, ["color", "red", "clock, stacks, timeline and counters"]),
+        ({"counters": "on"}, ["counters", "on", "off or hardware"]),
     ],
 )
 def test_a_wrong_option_names_itself_its_value_and_what_is_allowed(options, parts):

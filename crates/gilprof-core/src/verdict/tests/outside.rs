@@ -185,6 +185,17 @@ fn locks_of_their_own_are_no_queue() {
 }
 
 #[test]
+fn a_lock_that_was_hardly_ever_seen_is_nothing() {
+    let mut parts = locked(2, 450, "app.py");
+    for row in &mut parts.blocked {
+        row.samples = 2;
+    }
+    let read = blocked(2, State::Detached, "read", BlockedOn::File, 20);
+    parts.blocked.push(read);
+    assert!(!ids(parts).contains(&"lock-bound"));
+}
+
+#[test]
 fn a_lock_that_is_hardly_waited_for_is_nothing() {
     assert_eq!(ids(locked(4, 50, "app.py")), [""; 0]);
 }
