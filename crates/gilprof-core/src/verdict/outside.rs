@@ -27,8 +27,8 @@ const LOCK_QUEUE: f64 = 0.25;
 /// Somebody has the lock: so many of those that use it do not wait for it at an
 /// average instant. All waiting is idling, for work that comes through a queue.
 const LOCK_OWNER: f64 = 0.75;
-/// And they were seen to wait for it so often: where looks are rare, as without a free CPU, each
-/// stands for a long time.
+/// And they were seen to wait for it so often, if that was looked at: where looks are rare, as
+/// without a free CPU, each stands for a long time.
 const LOCK_SEEN: u64 = 5;
 /// Where they queue for the GIL as well, each was seen to wait for it so often, on average: a
 /// single look may have come while that who has the lock waited for the GIL.
@@ -345,7 +345,7 @@ fn is_queue(gauge: &Gauge<'_>, lock: &Lock<'_>) -> bool {
     let is_idle = lock_line(gauge, lock).is_some_and(|line| is_idle(line.frame));
     let looks = lock.rows.iter().map(|row| row.samples).sum::<u64>();
     count >= 2.0
-        && looks >= LOCK_SEEN
+        && (looks >= LOCK_SEEN || !is_blocking_known(gauge))
         && (gauge.queue() < QUEUE || looks as f64 >= LOCK_LOOKS * count)
         && gauge.share(waited_ns) >= LOCK_QUEUE
         && waited_ns as f64 <= most_ns
