@@ -176,7 +176,7 @@ pub(crate) fn steady(
     read: impl Fn() -> Option<Vec<FrameAt>>,
     goes_on: impl Fn() -> bool,
 ) -> Option<(Vec<FrameAt>, bool)> {
-    let (mut before, mut outer) = (None, None);
+    let (mut before, mut outer) = (None::<Vec<FrameAt>>, None);
     let mut tries = 0;
     // Memory of calls that come and go is given back, too: then nothing was read.
     for _ in 0..=2 * TRIES {
@@ -185,18 +185,18 @@ pub(crate) fn steady(
             return None;
         }
         let Some(now) = now else { continue };
-        let Some(last) = before.replace(now.clone()) else {
-            continue;
-        };
-        if same(&last, &now) {
-            let stood = last == now;
-            return Some((now, stood));
+        if let Some(last) = before {
+            if same(&last, &now) {
+                let stood = last == now;
+                return Some((now, stood));
+            }
+            outer = Some(kept(&last, &now).to_vec()).filter(|kept| !kept.is_empty());
+            tries += 1;
         }
-        outer = Some(kept(last, now)).filter(|kept| !kept.is_empty());
-        tries += 1;
         if tries == TRIES {
             break;
         }
+        before = Some(now);
     }
     Some((outer?, false))
 }
@@ -220,16 +220,16 @@ fn same(first: &[FrameAt], second: &[FrameAt]) -> bool {
 }
 
 /// What two different readings say that is true of both.
-fn kept(first: Vec<FrameAt>, mut second: Vec<FrameAt>) -> Vec<FrameAt> {
+fn kept<'f>(first: &'f [FrameAt], second: &'f [FrameAt]) -> &'f [FrameAt] {
     if first.len().max(second.len()) < FRAMES {
-        return second.split_off(second.len() - common(&first, &second));
+        return &second[second.len() - common(first, second)..];
     }
     // What they have in common may be further out; the function they are in is known.
     let innermost = |frames: &[FrameAt]| frames.first().map(|frame| frame.code);
-    match innermost(&first) == innermost(&second) {
+    match innermost(first) == innermost(second) {
         true if second.len() < FRAMES => first,
         true => second,
-        false => Vec::new(),
+        false => &[],
     }
 }
 
@@ -258,7 +258,7 @@ mod tests {
     }
 
     fn kept_of(first: &[u64], second: &[u64]) -> Vec<FrameAt> {
-        kept(frames(first), frames(second))
+        kept(&frames(first), &frames(second)).to_vec()
     }
 
     #[test]
