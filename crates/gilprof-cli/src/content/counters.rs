@@ -5,7 +5,7 @@ use gilprof::core::Thread;
 
 use super::document::{Cell, Column, Section, Table};
 use super::labels::Labels;
-use super::threads::{by_want, first_rows};
+use super::threads::{by_want, first_rows, known};
 use crate::duration::duration;
 use crate::number::count;
 
@@ -34,12 +34,12 @@ pub(crate) fn counters(profile: &Profile, labels: &Labels) -> Option<Section> {
 }
 
 fn row(label: String, thread: &Thread) -> Vec<Cell> {
-    let known = |part: Option<u64>| part.map_or_else(|| String::from("n/a"), count);
+    let told = |part: Option<u64>| part.map_or_else(|| String::from("n/a"), count);
     let ratio = thread.instructions_per_cycle();
     vec![
         label.into(),
-        known(thread.instructions).into(),
-        known(thread.cycles).into(),
+        told(thread.instructions).into(),
+        told(thread.cycles).into(),
         ratio
             .map_or_else(|| String::from("n/a"), |ratio| format!("{ratio:.2}"))
             .into(),
@@ -48,14 +48,10 @@ fn row(label: String, thread: &Thread) -> Vec<Cell> {
 }
 
 fn sum(threads: &[&Thread]) -> Thread {
-    let known = |part: fn(&Thread) -> Option<u64>| {
-        let parts = threads.iter().filter_map(|thread| part(thread));
-        Some(parts.fold(0, u64::saturating_add))
-    };
     Thread {
-        instructions: known(|thread| thread.instructions),
-        cycles: known(|thread| thread.cycles),
-        counted_ns: known(|thread| thread.counted_ns),
+        instructions: known(threads, |thread| thread.instructions),
+        cycles: known(threads, |thread| thread.cycles),
+        counted_ns: known(threads, |thread| thread.counted_ns),
         ..Thread::default()
     }
 }

@@ -5,7 +5,7 @@ use gilprof::core::Thread;
 
 use super::document::{Cell, Column, Section, Table};
 use super::labels::Labels;
-use super::threads::{by_want, first_rows};
+use super::threads::{by_want, first_rows, known};
 use crate::duration::duration;
 use crate::number::percent;
 
@@ -62,18 +62,13 @@ fn sum(threads: &[&Thread]) -> Thread {
         let parts = threads.iter().map(|thread| part(thread));
         parts.fold(0, u64::saturating_add)
     };
-    let known = |part: fn(&Thread) -> Option<u64>| {
-        let mut parts = threads.iter().filter_map(|thread| part(thread));
-        let first = parts.next()?;
-        Some(parts.fold(first, u64::saturating_add))
-    };
     Thread {
         holding_ns: sum(|thread| thread.holding_ns),
         detached_ns: sum(|thread| thread.detached_ns),
-        holding_cpu_ns: known(|thread| thread.holding_cpu_ns),
-        holding_preempted_ns: known(|thread| thread.holding_preempted_ns),
-        holding_blocked_ns: known(|thread| thread.holding_blocked_ns),
-        detached_cpu_ns: known(|thread| thread.detached_cpu_ns),
+        holding_cpu_ns: known(threads, |thread| thread.holding_cpu_ns),
+        holding_preempted_ns: known(threads, |thread| thread.holding_preempted_ns),
+        holding_blocked_ns: known(threads, |thread| thread.holding_blocked_ns),
+        detached_cpu_ns: known(threads, |thread| thread.detached_cpu_ns),
         ..Thread::default()
     }
 }

@@ -62,6 +62,12 @@ pub(crate) fn first_rows(
     rows
 }
 
+/// What is known of a number of these threads, added up; `None` where it is of none.
+pub(crate) fn known(threads: &[&Thread], part: fn(&Thread) -> Option<u64>) -> Option<u64> {
+    let parts = threads.iter().filter_map(|thread| part(thread));
+    parts.reduce(u64::saturating_add)
+}
+
 /// The line that stands for threads that are not shown one by one.
 fn more(rest: &[&Thread]) -> String {
     format!(
