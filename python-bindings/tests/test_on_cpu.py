@@ -12,7 +12,7 @@ import zlib
 import gilprof
 import pytest
 from balance import assert_balanced, thread
-from workloads import schedstat
+from workloads import schedstat, stolen_ns
 
 # What is asserted is about time on CPUs.
 pytestmark = pytest.mark.whole_cpus
@@ -24,20 +24,13 @@ TOLERANCE = 0.05
 HOG = "import os; os.sched_setaffinity(0, {{{}}}); print(flush=True)\nwhile True: pass"
 
 
-def stolen():
-    """What /proc/stat says that the host has kept so far, in ns."""
-    with open("/proc/stat") as file:
-        ticks = int(file.readline().split()[8])
-    return ticks * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
-
-
 def test_what_the_host_kept_from_the_machine_is_what_linux_counted():
-    outside = stolen()
+    outside = stolen_ns()
     with gilprof.profile() as p:
-        inside = stolen()
+        inside = stolen_ns()
         time.sleep(0.5)
-        inside = stolen() - inside
-    outside = stolen() - outside
+        inside = stolen_ns() - inside
+    outside = stolen_ns() - outside
     assert inside <= p.stolen_ns <= outside
 
 

@@ -1,6 +1,7 @@
 """Programs with a known truth. Each gives the names of the threads it started."""
 
 import ctypes
+import os
 import threading
 import time
 
@@ -47,6 +48,13 @@ def schedstat(native_id=None):
     with open(f"/proc/self/task/{native_id or threading.get_native_id()}/schedstat") as file:
         on_cpu, queueing, _slices = map(int, file.read().split())
     return on_cpu, queueing
+
+
+def stolen_ns():
+    """Time for which the host has kept CPUs from this machine so far, of all CPUs."""
+    with open("/proc/stat") as file:
+        ticks = int(file.readline().split()[8])
+    return ticks * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
 
 def queueing_for_a_cpu_ns():
