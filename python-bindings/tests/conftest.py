@@ -27,6 +27,11 @@ def stolen():
     return time.monotonic(), workloads.stolen_ns() / 1e9
 
 
+def pytest_configure(config):
+    meaning = "proves nothing while a host keeps CPUs from a virtual machine"
+    config.addinivalue_line("markers", f"whole_cpus: {meaning}")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
     began = item.stash[BEGAN] = stolen()

@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 /// size outlasts even a burst that begins right after the longest pause.
 const SHORTEST: Duration = Duration::from_millis(2);
 const LONGEST: Duration = Duration::from_millis(80);
-/// A program that has done next to nothing for a while is looked at after a tenth of that
-/// time: so what is missed of it, should it end, is little. When it wakes up, a hook rings
-/// before its ring is full.
-const IDLE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_millis(500));
+/// A program that has done next to nothing for a while is looked at ever more rarely: at
+/// first after half of that time, as it may hold the GIL alone, for long; then after this
+/// time, and after a tenth: so what is missed of it, should it end, is little. When it
+/// wakes up, a hook rings before its ring is full.
+const IDLE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(500));
+const IDLE_SOON: Duration = Duration::from_millis(200);
 const FEW: u64 = 64;
 
 /// Spaces the looks at a ring by how fast it fills.
@@ -45,7 +47,8 @@ impl Pace {
 }
 
 fn rare(idle: Duration) -> Duration {
-    (idle / 10).clamp(IDLE.0, IDLE.1)
+    let pause = (idle / 2).min(IDLE_SOON).max(idle / 10);
+    pause.clamp(IDLE.0, IDLE.1)
 }
 
 fn spaced(past: Duration, events: u64, wanted: u64) -> Duration {
@@ -68,6 +71,8 @@ mod tests {
     #[test]
     fn an_idle_program_is_looked_at_ever_more_rarely_and_a_storm_never_too_often() {
         assert_eq!(rare(2 * MS), IDLE.0);
+        assert_eq!(rare(100 * MS), 50 * MS);
+        assert_eq!(rare(1_000 * MS), IDLE_SOON);
         assert_eq!(rare(3_000 * MS), 300 * MS);
         assert_eq!(rare(60_000 * MS), IDLE.1);
         assert_eq!(spaced(100 * MS, u64::MAX, 1), SHORTEST);
