@@ -190,6 +190,11 @@ pub(crate) struct Gil {
     wait: Py<Distribution>,
     /// For each of those waits, the part in which nobody held the GIL.
     handoff: Py<Distribution>,
+    /// Whether a Python that can do without it has it on; None for one that always has,
+    /// and where that is not known.
+    enabled: Option<bool>,
+    /// The imported modules that do not say that they can do without it, in such a Python.
+    needed_by: Vec<String>,
 }
 
 impl Gil {
@@ -214,6 +219,8 @@ impl Gil {
             hold: Distribution::new(py, &row.hold)?,
             wait: Distribution::new(py, &row.wait)?,
             handoff: Distribution::new(py, &row.handoff)?,
+            enabled: row.enabled,
+            needed_by: row.needed_by.clone(),
         };
         Py::new(py, gil)
     }

@@ -23,6 +23,7 @@ mod frame_layout;
 mod text_layout;
 
 mod names;
+mod switch;
 mod threads;
 
 mod interpreter;
@@ -31,3 +32,4 @@ pub use gil::GilAt;
 pub use interpreter::Interpreter;
 pub use names::ThreadName;
 pub use states::{InterpreterAt, StateAt};
+pub use switch::GilSwitch;

@@ -38,7 +38,7 @@ pub use elf::{Symbol, SymbolKind};
 pub use error::Error;
 pub use exact::Attached;
 pub use gil_words::{GilNow, GilWords};
-pub use inspect::{GilAt, Interpreter, InterpreterAt, StateAt, ThreadName};
+pub use inspect::{GilAt, GilSwitch, Interpreter, InterpreterAt, StateAt, ThreadName};
 pub use memory_files::memory_files;
 pub use modules::{Module, Modules, Slot};
 pub use presence::Presence;

@@ -92,12 +92,15 @@ pub enum Refusal {
     #[error("has Python {0}: gilprof attaches to 3.{first} to 3.{last}", first = SUPPORTED.0, last = SUPPORTED.1)]
     Version(String),
     /// It has no GIL.
-    #[error("runs without a GIL (free-threaded): there is none to contend for")]
+    #[error(
+        "runs without a GIL (free-threaded): there is none to contend for; `gilprof attach \
+         --sample` shows what its threads do"
+    )]
     NoGil,
     /// It has a GIL now, and may do without.
     #[error(
-        "has a free-threaded build of Python with its GIL on, whose memory gilprof cannot read: \
-         run the program with a build that has a GIL"
+        "has a free-threaded build of Python with its GIL on, whose GIL gilprof does not record: \
+         `gilprof attach --sample` looks at it, and says what switched it on"
     )]
     FreeThreaded,
     /// Its Python does not call libc by way of slots.

@@ -43,6 +43,13 @@ pub struct Gil {
     /// For each of those waits, the part in which nobody held the GIL, where there
     /// was one.
     pub handoff: Distribution,
+    /// Whether a Python that can do without it has it on; `None` for one that always has,
+    /// and where that is not known.
+    #[serde(default)]
+    pub enabled: Option<bool>,
+    /// The imported modules that do not say that they can do without it, in such a Python.
+    #[serde(default)]
+    pub needed_by: Vec<String>,
 }
 
 impl Gil {

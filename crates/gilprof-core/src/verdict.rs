@@ -34,6 +34,14 @@ const LITTLE: u64 = 4;
 /// One rule: what it has to say of one GIL.
 type Rule = fn(&Gauge<'_>, &Shares<'_>) -> Option<Finding>;
 
+/// What there may be to say where a GIL is off.
+const WITHOUT_GIL: [FindingId; 4] = [
+    FindingId::NoGil,
+    FindingId::CpuStarved,
+    FindingId::LockBound,
+    FindingId::IoBound,
+];
+
 /// All rules. Where two findings cost the same, the earlier one is told first.
 const RULES: [Rule; 15] = [
     no_gil::no_gil,
@@ -68,7 +76,11 @@ impl Profile {
         // Stable, so the order of the rules is kept.
         // Who is blocked outside the GIL may sleep on purpose; who waits for it does not.
         findings.sort_by_key(|finding| {
-            let waits = finding.id.is_gil() || finding.id == FindingId::CpuStarved;
+            let waits = match finding.id {
+                FindingId::CpuStarved => true,
+                FindingId::NoGil => finding.cost_ns > 0,
+                id => id.is_gil(),
+            };
             (!waits, std::cmp::Reverse(finding.cost_ns))
         });
         let mut said = Vec::new();
@@ -160,6 +172,9 @@ fn judge(gauge: &Gauge<'_>) -> Vec<Finding> {
     let shares = Shares::of(gauge);
     let rules = RULES.iter();
     let mut findings: Vec<Finding> = rules.filter_map(|rule| rule(gauge, &shares)).collect();
+    if gauge.gil.enabled == Some(false) {
+        findings.retain(|finding| WITHOUT_GIL.contains(&finding.id));
+    }
     let of_gil = findings.iter().filter(|finding| finding.id.is_gil());
     let gil_ns = of_gil.fold(0_u64, |sum, one| sum.saturating_add(one.cost_ns));
     // "Not the GIL" is not to be said beside what the GIL costs, unless that is little.

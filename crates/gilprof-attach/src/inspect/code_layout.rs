@@ -9,15 +9,13 @@ use std::ops::Range;
 
 use gilprof_code::{BytesLayout, Code, CodeLayout, LineTable, Memory, TextLayout, only};
 
-use super::anchors::{Anchors, TYPE};
+use super::anchors::Anchors;
 use super::pages::Pages;
 use super::sample::{CodeAt, Sample};
 
 /// Fewer code objects, or fewer nested ones, prove nothing.
 const FEWEST_CODES: usize = 50;
 const FEWEST_NESTED: usize = 8;
-/// In an object of a varying size: how many items it has (`PyVarObject`).
-const ITEM_COUNT: u64 = 16;
 /// No source text has more lines.
 const MOST_LINES: u32 = 10_000_000;
 
@@ -49,7 +47,7 @@ pub(crate) fn find(
     let (line_table, lines) = search.line_table(bytes)?;
     let unproved = CodeLayout {
         code_type: anchors.code.address,
-        type_word: TYPE as u32,
+        type_word: anchors.type_word(),
         file_name,
         name,
         qualified_name: qualified_name.unwrap_or(0),
@@ -129,7 +127,7 @@ impl Search<'_> {
     /// (`PyBytesObject`, `bytesobject.h`).
     fn bytes(&self) -> Result<BytesLayout, String> {
         let data = self.anchors.bytes.basic_size.wrapping_sub(1);
-        if !(24..256).contains(&data) {
+        if !(self.anchors.head() + 8..256).contains(&data) {
             return Err(format!("bytes have {data} bytes before their content"));
         }
         let tables = self.all_of(self.anchors.bytes.address);
@@ -145,7 +143,7 @@ impl Search<'_> {
         };
         let size = only("the size of bytes", 8, data as usize, |offset| {
             let mut all = objects.iter();
-            offset as u64 > TYPE
+            offset as u64 >= self.anchors.head()
                 && !objects.is_empty()
                 && all.all(|&object| ends(object, offset as u64) == Some(true))
         })?;
@@ -175,7 +173,8 @@ impl Search<'_> {
                         })
                     }
                     size => self.covers(bytes, table, lines, |code| {
-                        Some(size * word(code, ITEM_COUNT as u32))
+                        // How many items there are comes first.
+                        Some(size * word(code, self.anchors.head() as u32))
                     }),
                 };
                 if fits {
@@ -260,12 +259,15 @@ impl Search<'_> {
 
     /// Where all code objects have an object of this type.
     fn all_of(&self, class: u64) -> Vec<u32> {
-        let offsets: Range<u32> = 16..self.size() as u32 / 8 * 8;
+        let offsets: Range<u32> = self.anchors.head() as u32..self.size() as u32 / 8 * 8;
         let is_of = |code: &CodeAt, offset| {
             let object = word(code, offset);
             object.is_multiple_of(8)
                 && object > 4096
-                && self.pages.word(object.wrapping_add(TYPE)) == Some(class)
+                && self
+                    .pages
+                    .word(object.wrapping_add(self.anchors.type_word().into()))
+                    == Some(class)
         };
         offsets
             .step_by(8)
@@ -275,12 +277,16 @@ impl Search<'_> {
 
     fn text_at(&self, code: &CodeAt, offset: u32) -> Option<String> {
         let text = word(code, offset);
-        self.text.read(self.pages, TYPE as u32, "text", text).ok()
+        self.text
+            .read(self.pages, self.anchors.type_word(), "text", text)
+            .ok()
     }
 
     fn bytes_at(&self, bytes: BytesLayout, code: &CodeAt, offset: u32) -> Option<Vec<u8>> {
         let object = word(code, offset);
-        bytes.read(self.pages, TYPE as u32, "table", object).ok()
+        bytes
+            .read(self.pages, self.anchors.type_word(), "table", object)
+            .ok()
     }
 }
 

@@ -9,9 +9,9 @@ use gilprof_code::Memory;
 use super::anchors::{Anchors, is_pointer};
 use super::pages::Pages;
 
-const USED: u64 = 16;
-const KEYS: u64 = 32;
-const VALUES: u64 = 40;
+/// In a dict, after what every object begins with.
+const KEYS: u64 = 16;
+const VALUES: u64 = 24;
 /// No larger table is read.
 const MOST_ENTRIES: u64 = 1 << 18;
 
@@ -30,14 +30,15 @@ pub(crate) fn items(pages: &Pages, anchors: &Anchors, dict: u64) -> Option<Vec<(
     if !anchors.dict.is_of(pages, dict) {
         return None;
     }
-    let used = pages.word(dict.wrapping_add(USED))?;
+    let own = dict.wrapping_add(anchors.head());
+    let used = pages.word(own)?;
     if used == 0 {
         return Some(Vec::new());
     }
-    let table = Table::read(pages, pages.word(dict.wrapping_add(KEYS))?)?;
-    let items = match pages.word(dict.wrapping_add(VALUES))? {
+    let table = Table::read(pages, pages.word(own.wrapping_add(KEYS))?)?;
+    let items = match pages.word(own.wrapping_add(VALUES))? {
         0 => table.own_items()?,
-        values => table.split_items(pages, values, used)?,
+        values => table.split_items(pages, anchors, values, used)?,
     };
     (items.len() as u64 == used).then_some(items)
 }
@@ -121,22 +122,34 @@ impl Table {
 
     /// The keys are shared with other dicts; the values are a block of their own, which
     /// from 3.13 on has a head.
-    fn split_items(&self, pages: &Pages, values: u64, used: u64) -> Option<Vec<(u64, u64)>> {
+    fn split_items(
+        &self,
+        pages: &Pages,
+        anchors: &Anchors,
+        values: u64,
+        used: u64,
+    ) -> Option<Vec<(u64, u64)>> {
         let with_head = |head: u64| {
-            let items = self.with_values(pages, values.checked_add(head)?)?;
+            let items = self.with_values(pages, anchors, values.checked_add(head)?)?;
             (items.len() as u64 == used).then_some(items)
         };
         with_head(0).or_else(|| with_head(8))
     }
 
     /// Its keys with the values of a block that begins here.
-    pub(crate) fn with_values(&self, pages: &Pages, values: u64) -> Option<Vec<(u64, u64)>> {
+    pub(crate) fn with_values(
+        &self,
+        pages: &Pages,
+        anchors: &Anchors,
+        values: u64,
+    ) -> Option<Vec<(u64, u64)>> {
         let found = pages.words(values, self.entries.len());
         let all = found.len() == self.entries.len();
         let keys = self.entries.iter().map(|&(key, _)| key);
         let items: Vec<_> = keys.zip(found).filter(|&(_, value)| value != 0).collect();
         let are_objects = items.iter().all(|&(_, value)| {
-            is_pointer(value) && pages.word(value.wrapping_add(8)).is_some_and(is_pointer)
+            let class = value.wrapping_add(anchors.type_word().into());
+            is_pointer(value) && pages.word(class).is_some_and(is_pointer)
         });
         (all && are_objects).then_some(items)
     }
@@ -154,6 +167,7 @@ mod tests {
             address,
             basic_size: 0,
             item_size: 0,
+            head: 16,
         };
         let none = class(0);
         Anchors {

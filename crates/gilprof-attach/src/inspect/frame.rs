@@ -2,15 +2,13 @@
 
 use gilprof_code::{CodeLayout, LineTable, Memory};
 
-use super::anchors::{Anchors, TYPE, is_pointer};
+use super::anchors::{Anchors, is_pointer};
 use super::pages::Pages;
 
 /// How far a frame is searched, in words.
 pub(crate) const FRAME_WORDS: usize = 24;
 /// Pointers to code objects may carry flags in their low bits.
 const TAGS: u64 = 7;
-/// In an object of a varying size: how many items it has (`PyVarObject`).
-const ITEM_COUNT: u64 = 16;
 /// The instructions of most functions that have called another, in 3.9 and 3.10:
 /// CALL_FUNCTION, CALL_FUNCTION_KW, CALL_FUNCTION_EX, CALL_METHOD, YIELD_FROM and FOR_ITER
 /// (`opcode.h`).
@@ -84,7 +82,7 @@ impl Known {
                 && pages.word(word.wrapping_add(offset)) == Some(code)
         };
         match self.unit() {
-            Some(_) => words[TYPE as usize / 8] == self.anchors.frame.address,
+            Some(_) => words[self.anchors.type_word() as usize / 8] == self.anchors.frame.address,
             None => words.iter().any(has_function),
         }
     }
@@ -101,7 +99,9 @@ impl Known {
     /// A pointer into the bytecode, or right before it where the function has not begun.
     fn pointers(&self, pages: &Pages, words: &Words, code: u64) -> Places {
         let begin = code + u64::from(self.layout.instructions);
-        let units = pages.word(code.wrapping_add(ITEM_COUNT)).unwrap_or(0);
+        let units = pages
+            .word(code.wrapping_add(self.anchors.head()))
+            .unwrap_or(0);
         let size = units.saturating_mul(self.anchors.code.item_size);
         let range = begin - 2..begin.saturating_add(size);
         let fits = |at: usize| range.contains(&words[at]);
@@ -133,7 +133,10 @@ impl Known {
         let parts = pages.words(code, size.min(64)).into_iter();
         let parts = parts.filter(|&part| self.anchors.bytes.is_of(pages, part));
         let contents = parts.filter_map(|part| {
-            let content = self.layout.bytes.read(pages, TYPE as u32, "bytecode", part);
+            let content = self
+                .layout
+                .bytes
+                .read(pages, self.anchors.type_word(), "bytecode", part);
             content.ok()
         });
         contents.max_by_key(Vec::len).unwrap_or_default()

@@ -10,15 +10,17 @@ use std::time::{Duration, Instant};
 
 use gilprof_code::{Memory, ProcessMemory};
 
-use super::anchors::is_pointer;
+use super::anchors::{Anchors, is_pointer};
 use super::pages::Pages;
 use super::states::{INTERPRETER_WORDS, States};
 
 /// How far the runtime is searched, in words.
 const RUNTIME_WORDS: u64 = 1024;
-/// From the begin of a GIL to its parts.
+/// In a free-threaded build, a GIL begins with whether it is on.
+pub(crate) const ENABLED: u64 = 8;
+/// From there to its parts.
 const LAST_HOLDER: u64 = 8;
-const COND: u64 = 32;
+pub(crate) const COND: u64 = 32;
 const MUTEX: u64 = COND + size_of::<libc::pthread_cond_t>() as u64;
 const SWITCH_COND: u64 = MUTEX + size_of::<libc::pthread_mutex_t>() as u64;
 const SWITCH_MUTEX: u64 = SWITCH_COND + size_of::<libc::pthread_cond_t>() as u64;
@@ -44,13 +46,18 @@ pub struct GilAt {
 pub(crate) fn find(
     memory: ProcessMemory,
     states: &States,
-    runtime: u64,
+    anchors: &Anchors,
 ) -> Result<Vec<GilAt>, String> {
+    let lead = if anchors.is_free_threaded() {
+        ENABLED
+    } else {
+        0
+    };
     let mut found: Vec<GilAt> = Vec::new();
     for interpreter in &states.interpreters {
-        let start = match pointed_to(memory, states, interpreter.address) {
+        let start = match pointed_to(memory, states, interpreter.address, lead) {
             Ok(Some(start)) => start,
-            Ok(None) if found.is_empty() => in_runtime(memory, states, runtime)?,
+            Ok(None) if found.is_empty() => in_runtime(memory, states, anchors.runtime)?,
             // To 3.11 all interpreters share the one.
             Ok(None) => continue,
             Err(why) => return Err(why),
@@ -72,6 +79,7 @@ fn pointed_to(
     memory: ProcessMemory,
     states: &States,
     interpreter: u64,
+    lead: u64,
 ) -> Result<Option<u64>, String> {
     let extent = 8 * INTERPRETER_WORDS as u64;
     let is_inside = |word: u64| {
@@ -83,6 +91,7 @@ fn pointed_to(
     found.retain(|&word| is_pointer(word) && is_inside(word));
     found.sort_unstable();
     found.dedup();
+    found.iter_mut().for_each(|start| *start += lead);
     the_gil(memory, states, found)
 }
 

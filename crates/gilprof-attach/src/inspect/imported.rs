@@ -15,7 +15,7 @@ const FEWEST: usize = 8;
 pub(crate) struct Imported {
     /// Its name as `sys.modules` has it: the address of a `str`.
     pub(crate) name: u64,
-    module: u64,
+    pub(crate) module: u64,
 }
 
 impl Imported {

@@ -15,6 +15,7 @@ use super::names::{Reader, ThreadName};
 use super::pages::Pages;
 use super::sample;
 use super::states::{INTERPRETER, InterpreterAt, StateAt, States};
+use super::switch::{self, GilSwitch};
 use super::text_layout;
 use super::threads;
 use crate::error::Error;
@@ -76,6 +77,11 @@ impl Interpreter {
         Ok(interpreter)
     }
 
+    /// Whether it is a build that can run without a GIL.
+    pub fn is_free_threaded(&self) -> bool {
+        self.anchors.is_free_threaded()
+    }
+
     /// How far into a thread state the address of its interpreter is, in bytes.
     pub fn place_in_state(&self) -> u64 {
         // Proved by the states that were found when this was made.
@@ -126,7 +132,27 @@ impl Interpreter {
     pub fn gils(&self) -> Result<Vec<GilAt>, String> {
         self.patiently(|| {
             let states = States::find(&Pages::of(self.memory), self.anchors.runtime)?;
-            gil::find(self.memory, &states, self.anchors.runtime)
+            gil::find(self.memory, &states, &self.anchors)
+        })
+    }
+
+    /// Whether this GIL is on and for whom, in a free-threaded build; `None` for a build that
+    /// always has its GIL, and where that cannot be read.
+    pub fn switch_of(&self, gil: &GilAt) -> Option<GilSwitch> {
+        if !self.anchors.is_free_threaded() {
+            return None;
+        }
+        let needed_by = self.learned().and_then(|learned| {
+            self.patiently(|| {
+                let pages = Pages::of(self.memory);
+                let modules = self.imported(&pages)?;
+                let reader = self.reader(&pages, learned.text);
+                switch::needed_by(&pages, &self.anchors, reader, &modules)
+            })
+        });
+        Some(GilSwitch {
+            is_on: switch::is_on(self.memory, gil)?,
+            needed_by,
         })
     }
 
@@ -144,6 +170,12 @@ impl Interpreter {
     /// A reason where that was not found, or not proved: a program that makes no calls
     /// shows no more than one frame. Another time may do.
     pub fn frame_layout(&self) -> Result<FrameLayout, String> {
+        if self.anchors.is_free_threaded() {
+            return Err(
+                "a free-threaded Python: each of its threads runs its own copy of the code,                  which gilprof cannot read yet"
+                    .into(),
+            );
+        }
         let learned = self.learned()?;
         let mut looks = Looks::new(Known {
             anchors: self.anchors,

@@ -6,7 +6,7 @@
 
 use gilprof_code::{Memory, TextLayout};
 
-use super::anchors::{Anchors, TYPE};
+use super::anchors::{Anchors, Class};
 use super::dict::{self, Table};
 use super::imported::Imported;
 use super::pages::Pages;
@@ -107,10 +107,17 @@ impl Reader<'_> {
     /// the names that its class keeps, with values that are in the object or before it, or
     /// that a word there points to.
     fn attributes(self, object: u64) -> Vec<Vec<(u64, u64)>> {
-        let Some(class) = self.pages.word(object.wrapping_add(TYPE)) else {
+        let type_word = u64::from(self.anchors.type_word());
+        let class = self.pages.word(object.wrapping_add(type_word));
+        let read = |class| Class::read(self.pages, class, self.anchors.head());
+        let Some(Class {
+            address: class,
+            basic_size: size,
+            ..
+        }) = class.and_then(read)
+        else {
             return Vec::new();
         };
-        let size = self.pages.word(class.wrapping_add(32)).unwrap_or(0);
         let start = object.wrapping_sub(8 * WORDS_BEFORE);
         let count = WORDS_BEFORE + (size / 8).min(MOST_WORDS);
         let words = self.pages.words(start, count as usize);
@@ -126,7 +133,7 @@ impl Reader<'_> {
             let values = places
                 .iter()
                 .filter(|&&place| place != 0 && place.is_multiple_of(8))
-                .filter_map(|&place| table.with_values(self.pages, place));
+                .filter_map(|&place| table.with_values(self.pages, self.anchors, place));
             found.extend(values);
         }
         found
@@ -146,8 +153,10 @@ impl Reader<'_> {
             .collect()
     }
 
-    fn text(self, text: u64) -> Option<String> {
-        let read = self.text.read(self.pages, TYPE as u32, "text", text);
+    pub(crate) fn text(self, text: u64) -> Option<String> {
+        let read = self
+            .text
+            .read(self.pages, self.anchors.type_word(), "text", text);
         read.ok()
     }
 
@@ -165,14 +174,13 @@ impl Reader<'_> {
             return None;
         }
         const SMALL: u64 = 1 << 2;
-        let digits = match self.pages.word(object.wrapping_add(16))? & !SMALL {
+        let own = object.wrapping_add(self.anchors.head());
+        let digits = match self.pages.word(own)? & !SMALL {
             count @ 1..=3 => count,
             count @ (8 | 16 | 24) => count / 8,
             _ => return None,
         };
-        let bytes = self
-            .pages
-            .bytes(object.wrapping_add(24), 4 * digits as usize)?;
+        let bytes = self.pages.bytes(own.wrapping_add(8), 4 * digits as usize)?;
         let (halves, _) = bytes.as_chunks();
         let value = halves.iter().rev().fold(0_u128, |value, &half| {
             value << 30 | u128::from(u32::from_ne_bytes(half))

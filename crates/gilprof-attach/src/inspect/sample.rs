@@ -19,9 +19,6 @@ const MOST_CODES: usize = 1_200;
 /// No longer tuple is read, and code objects are nested no deeper.
 const MOST_ITEMS: u64 = 4_096;
 const DEPTH: usize = 8;
-/// In a tuple: its length and its items.
-const LENGTH: u64 = 16;
-const ITEMS: u64 = 24;
 
 /// A code object: its address and the part of a fixed size.
 #[derive(Debug)]
@@ -166,10 +163,12 @@ impl Collector<'_> {
     }
 
     fn constants(&mut self, tuple: u64, outer: usize, depth: usize) {
-        let length = self.pages.word(tuple.wrapping_add(LENGTH)).unwrap_or(0);
+        // Its length and, behind that, its items.
+        let own = tuple.wrapping_add(self.anchors.head());
+        let length = self.pages.word(own).unwrap_or(0);
         let items = self
             .pages
-            .words(tuple + ITEMS, length.min(MOST_ITEMS) as usize);
+            .words(own.wrapping_add(8), length.min(MOST_ITEMS) as usize);
         for item in items.into_iter().filter(|&item| is_pointer(item)) {
             if self.anchors.code.is_of(self.pages, item) {
                 let nested = self.code(item, depth);

@@ -2,7 +2,7 @@
 
 use gilprof_code::{Memory, TextLayout, only};
 
-use super::anchors::{Anchors, TYPE};
+use super::anchors::Anchors;
 use super::pages::Pages;
 
 /// No longer string is looked at, in characters.
@@ -36,17 +36,19 @@ pub(crate) fn find(
     texts: &[u64],
 ) -> Result<TextLayout, String> {
     let other_data = anchors.text.basic_size.saturating_sub(8);
-    if !(24..MOST_HEAD).contains(&other_data) {
+    if !(anchors.head() + 8..MOST_HEAD).contains(&other_data) {
         return Err(format!("a str has {} bytes", anchors.text.basic_size));
     }
-    let places = (24..=other_data).step_by(8).flat_map(|ascii_data| {
-        let lengths = (TYPE + 8..ascii_data).step_by(8);
-        lengths.map(move |length| Places {
-            length,
-            ascii_data,
-            other_data,
-        })
-    });
+    let places = (anchors.head() + 8..=other_data)
+        .step_by(8)
+        .flat_map(|ascii_data| {
+            let lengths = (anchors.head()..ascii_data).step_by(8);
+            lengths.map(move |length| Places {
+                length,
+                ascii_data,
+                other_data,
+            })
+        });
     let places: Vec<_> = places
         .filter(|places| places.fit_names(pages, names))
         .collect();
@@ -133,7 +135,7 @@ impl Places {
             ));
         }
         let is_free =
-            |offset: usize| offset as u64 >= TYPE + 8 && offset as u64 & !7 != self.length;
+            |offset: usize| offset as u64 >= anchors.head() && offset as u64 & !7 != self.length;
         let shift_at = |offset: usize| {
             only("the kind of a str", 1, 28, |shift| {
                 let fitting = samples.iter().filter(|(head, flags)| {

@@ -20,10 +20,11 @@ const COLUMNS: [Column; 8] = [
     Column::number("\nblocked", 0),
 ];
 
-/// A row a thread that held; `None` where no CPU clock was read.
+/// A row a thread that held, or of all where the GIL is off; `None` where no CPU clock was read.
 pub(crate) fn on_cpu(profile: &Profile, labels: &Labels) -> Option<Section> {
     let mut threads = by_want(profile);
-    threads.retain(|thread| thread.holding_ns > 0 && thread.cpu_ns.is_some());
+    let is_off = profile.gils().iter().all(|gil| gil.enabled == Some(false));
+    threads.retain(|thread| (is_off || thread.holding_ns > 0) && thread.cpu_ns.is_some());
     let rows = first_rows(&threads, labels, row, sum);
     (!rows.is_empty()).then(|| Section {
         heading: "On and off CPU",

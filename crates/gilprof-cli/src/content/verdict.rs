@@ -70,6 +70,7 @@ fn run(profile: &Profile) -> String {
         run += &format!(", {}", plural(cpus.into(), "CPU", "CPUs"));
     }
     match profile.gils() {
+        [gil] if gil.enabled == Some(false) => run += ", GIL off",
         [gil] => {
             let held = percent(gil.holding_ns, gil.holding_ns + gil.free_ns);
             run += &format!(", GIL held {held} of the time");

@@ -248,9 +248,30 @@ fn an_id_is_saved_as_its_word() {
 }
 
 #[test]
-fn a_free_threaded_python_has_no_gil() {
+fn without_a_gil_its_threads_are_said_to_run() {
     let mut parts = turns();
-    parts.python = String::from("3.13.5t");
-    assert!(ids(parts).contains(&"no-gil"));
+    parts.gils[0].enabled = Some(false);
+    for thread in &mut parts.threads {
+        thread.detached_cpu_ns = Some(500 * MS);
+        thread.holding_cpu_ns = Some(0);
+    }
+    let count = parts.threads.len();
+    let findings = findings(parts);
+    assert_eq!(findings[0].id, FindingId::NoGil, "{findings:?}");
+    let busy = format!("keep {:.1} CPUs busy", 0.5 * count as f64);
+    assert!(findings[0].sentence.contains(&busy), "{findings:?}");
     assert!(!ids(turns()).contains(&"no-gil"));
+}
+
+#[test]
+fn what_switched_a_gil_on_is_named_before_what_it_costs() {
+    let mut parts = turns();
+    parts.gils[0].enabled = Some(true);
+    parts.gils[0].needed_by = vec![String::from("one"), String::from("two")];
+    let found = findings(parts.clone());
+    assert_eq!(found[0].id, FindingId::NoGil, "{found:?}");
+    assert!(found[0].sentence.contains("for one, two;"), "{found:?}");
+    assert_eq!(found[1].id, findings(turns())[0].id);
+    parts.gils[0].needed_by.clear();
+    assert!(findings(parts)[0].sentence.contains("is not known"));
 }

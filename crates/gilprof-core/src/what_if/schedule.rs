@@ -35,6 +35,9 @@ impl Schedule {
         if gils.is_empty() {
             return Err("no GIL was seen".into());
         }
+        if profile.gils().iter().all(|gil| gil.enabled == Some(false)) {
+            return Err("it ran without a GIL".into());
+        }
         let threads = profile.threads().iter();
         let (mut running, mut split, mut away) = (0.0, 0.0, 0.0);
         let mut busiest: f64 = 0.0;

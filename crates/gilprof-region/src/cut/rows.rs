@@ -134,6 +134,9 @@ pub(super) fn gil_row(cell: &GilCell, sums: &GilSums, index: u32, pid: u32) -> G
         hold: cell.hold.read(),
         wait: cell.wait.read(),
         handoff: cell.handoff.read(),
+        // Builds that can do without one are not recorded.
+        enabled: None,
+        needed_by: Vec::new(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use gilprof_attach::{GilAt, GilWords, Interpreter, Modules, Refusal, Target};
+use gilprof_attach::{GilAt, GilSwitch, GilWords, Interpreter, Modules, Refusal, Target};
 use gilprof_code::{Memory, ProcessMemory};
 use gilprof_core::{Clock, CpuSource, Ended, Mode, Profile, ProfileParts, Survey};
 
@@ -29,6 +29,8 @@ pub(super) struct Recording {
     program: Program,
     python: Interpreter,
     gils: Vec<GilAt>,
+    /// By the index of the GIL, in a Python that can do without.
+    switches: Vec<Option<GilSwitch>>,
     looker: Looker,
     survey: Survey,
     torn: u64,
@@ -44,7 +46,10 @@ impl Recording {
         let target = Target::of(pid).map_err(|refusal| refusal.into_error(pid))?;
         match target.refusal() {
             // Only hooks need slots, and the right to trace at once.
-            None | Some(Refusal::NoSlots | Refusal::Traced { .. }) => (),
+            None
+            | Some(
+                Refusal::NoGil | Refusal::FreeThreaded | Refusal::NoSlots | Refusal::Traced { .. },
+            ) => (),
             Some(refusal) => return Err(refusal.clone().into_error(pid).into()),
         }
         let modules = Modules::of(pid).map_err(|source| Error::Os {
@@ -66,6 +71,7 @@ impl Recording {
             looker: Looker::new(pid, words.collect(), shelf),
             python,
             gils,
+            switches: Vec::new(),
             survey: Survey::default(),
             torn: 0,
             late: 0,
@@ -84,6 +90,7 @@ impl Recording {
         for _ in 0..TRIES {
             let has_begun = !self.look() || self.survey.samples().count > 0;
             if has_begun {
+                self.read_switches();
                 self.has_cost(thread_cpu_ns().saturating_sub(began_ns));
                 return Ok(());
             }
@@ -93,6 +100,12 @@ impl Recording {
             "process {pid} cannot be sampled: its GIL changed hands each time it was read"
         ))
         .into())
+    }
+
+    /// Another import may have switched one on.
+    fn read_switches(&mut self) {
+        let switches = self.gils.iter().map(|gil| self.python.switch_of(gil));
+        self.switches = switches.collect();
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -137,6 +150,7 @@ impl Recording {
         if !self.is_over {
             self.program.read(self.pid);
             self.looker.roll.read();
+            self.read_switches();
             self.looker.roll.name(&self.python);
         }
         let mut parts = self.head();
@@ -153,6 +167,10 @@ impl Recording {
             let switches = self.looker.switches.get(row.index as usize);
             row.switches = switches.map_or(0, |(first, last)| last.wrapping_sub(*first));
             let gil = self.gils.get(row.index as usize);
+            if let Some(Some(switch)) = self.switches.get(row.index as usize) {
+                row.enabled = Some(switch.is_on);
+                row.needed_by = switch.needed_by.clone().unwrap_or_default();
+            }
             row.interpreter_id = gil.and_then(|gil| gil.interpreter_id.try_into().ok());
         }
         parts.blame = self.survey.blame();
@@ -185,6 +203,11 @@ impl Recording {
         samples.late = self.late;
         samples.unplaced = self.looker.unplaced;
         let version = self.python.version();
+        let suffix = if self.python.is_free_threaded() {
+            "t"
+        } else {
+            ""
+        };
         let interval_us = self.gils.first().and_then(|gil| {
             let memory = ProcessMemory::of(self.pid);
             memory.word(gil.cond.checked_sub(INTERVAL)?)
@@ -195,7 +218,7 @@ impl Recording {
             program: self.program.name().into(),
             python: version.map_or_else(
                 |_| String::new(),
-                |[major, minor, patch]| format!("{major}.{minor}.{patch}"),
+                |[major, minor, patch]| format!("{major}.{minor}.{patch}{suffix}"),
             ),
             mode: Mode::Sampled,
             samples: Some(samples),
