@@ -7,8 +7,8 @@ use super::pages::Pages;
 
 /// How far a frame is searched, in words.
 pub(crate) const FRAME_WORDS: usize = 24;
-/// Pointers to code objects may carry flags in their low bits.
-const TAGS: u64 = 7;
+/// Pointers to code objects and, from 3.14 on, to functions may carry flags in their low bits.
+pub(crate) const TAGS: u64 = 7;
 /// The instructions of most functions that have called another, in 3.9 and 3.10:
 /// CALL_FUNCTION, CALL_FUNCTION_KW, CALL_FUNCTION_EX, CALL_METHOD, YIELD_FROM and FOR_ITER
 /// (`opcode.h`).
@@ -78,8 +78,9 @@ impl Known {
     pub(crate) fn is_frame(&self, pages: &Pages, words: &Words, code: u64) -> bool {
         let offset = u64::from(self.code_of_function);
         let has_function = |&word: &u64| {
-            self.anchors.function.is_of(pages, word)
-                && pages.word(word.wrapping_add(offset)) == Some(code)
+            let function = word & !TAGS;
+            self.anchors.function.is_of(pages, function)
+                && pages.word(function.wrapping_add(offset)) == Some(code)
         };
         match self.unit() {
             Some(_) => words[self.anchors.type_word() as usize / 8] == self.anchors.frame.address,

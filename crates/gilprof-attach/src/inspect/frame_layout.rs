@@ -14,7 +14,7 @@ use std::ops::RangeInclusive;
 use gilprof_code::{FrameLayout, Instruction, Memory, ProcessMemory};
 
 use super::anchors::is_pointer;
-use super::frame::{FRAME_WORDS, Frame, Known, Places, Words};
+use super::frame::{FRAME_WORDS, Frame, Known, Places, TAGS, Words};
 use super::pages::Pages;
 use super::states::INTERPRETER;
 
@@ -227,18 +227,17 @@ fn has_all(whole: &[Frame], part: &[Frame]) -> bool {
 }
 
 impl Known {
-    /// The part of the stack of frames that is free: frames in it have ended. A thread state
-    /// has the stack, its top and its limit side by side, and the stack its size
-    /// (`_PyStackChunk`, `pystate.h`, 3.11 to 3.13).
-    fn free(pages: &Pages, state: u64) -> RangeInclusive<u64> {
+    /// The stack of frames: its head, which is none, and the part that is free, where frames
+    /// have ended. A thread state has the stack, its top and its limit side by side, and the
+    /// stack its size (`_PyStackChunk`, `pystate.h`, 3.11 to 3.15).
+    fn chunk(pages: &Pages, state: u64) -> Option<(u64, RangeInclusive<u64>)> {
         let words = pages.words(state, STATE_WORDS);
-        let free = words.windows(3).find_map(|words| {
+        words.windows(3).find_map(|words| {
             let [stack, top, limit] = *words.first_chunk()?;
             let is_stack = is_pointer(stack) && stack < top && top <= limit;
             let size = is_stack.then(|| pages.word(stack.wrapping_add(8)))??;
-            (stack.checked_add(size) == Some(limit)).then_some(top..=limit)
-        });
-        free.unwrap_or(0..=0)
+            (stack.checked_add(size) == Some(limit)).then_some((stack, top..=limit))
+        })
     }
 
     /// Whether this is a thread state, whose neighbours in their list are not its frames.
@@ -295,14 +294,19 @@ impl Known {
     /// for C have no code object of their own.
     fn walk(&self, pages: &Pages, again: &Pages, way: Way, state: u64) -> Option<Vec<Frame>> {
         let mut next = pages.word(state + u64::from(way.current))?;
-        let free = Self::free(pages, state);
+        let chunk = Self::chunk(pages, state);
+        let is_none = |place: u64| {
+            let inside =
+                |(head, free): &(u64, RangeInclusive<u64>)| place == *head || free.contains(&place);
+            chunk.as_ref().is_some_and(inside)
+        };
         if let Some(through) = way.through {
-            if self.is_state(pages, next) || free.contains(&next) {
+            if self.is_state(pages, next) || is_none(next) {
                 return None;
             }
             next = pages.word(next.checked_add(through.into())?)?;
         }
-        if free.contains(&next) {
+        if is_none(next) {
             return None;
         }
         let mut stack = Vec::new();
@@ -312,10 +316,13 @@ impl Known {
                 return None;
             }
             let words = Self::words(pages, next)?;
-            let code = self.code(pages, words[way.code as usize / 8]);
+            let word = words[way.code as usize / 8];
+            let code = self.code(pages, word);
             let is_proved = code != 0 && self.is_frame(pages, &words, code);
-            if !is_proved {
-                strangers.insert(words[way.code as usize / 8]);
+            // The innermost may have lost its code already: it is about to end.
+            let is_ending = stack.is_empty() && word & !TAGS == 0;
+            if !is_proved && !is_ending {
+                strangers.insert(word);
             }
             let (instructions, calls) = match is_proved {
                 true => self.instructions(pages, &words, code),
