@@ -15,8 +15,10 @@ VENVS = ROOT / ".venvs"
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", "target"))
 WHEELS = ROOT / "target" / "wheels"
 # mypy checks that the stubs are what is there; pyarrow and polars, each with a reader
-# of its own, read the Arrow tables.
+# of its own, read the Arrow tables. gilprof's plugin of pytest gets along with the others.
 TEST_PACKAGES = ["pytest>=8", "mypy>=1.11", "pyarrow>=15", "polars>=1.3"]
+TEST_PACKAGES += ["pytest-asyncio>=0.23", "pytest-rerunfailures>=14"]
+TEST_PACKAGES += ["pytest-timeout>=2.3", "pytest-xdist>=3.5"]
 BUILD_PACKAGES = ["maturin>=1.8,<2"]
 
 

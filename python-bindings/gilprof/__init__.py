@@ -21,6 +21,7 @@ from gilprof._errors import (
     OptionError,
     UnsupportedError,
 )
+from gilprof._limits import LimitExceeded, limit
 from gilprof._recording import is_running, profile, snapshot, start, stop
 
 TYPE_CHECKING = False
@@ -96,6 +97,7 @@ __all__ = [
     "Frame",
     "Gil",
     "Hold",
+    "LimitExceeded",
     "Measure",
     "NotRunningError",
     "OptionError",
@@ -114,6 +116,7 @@ __all__ = [
     "__version__",
     "attach",
     "is_running",
+    "limit",
     "load",
     "measure",
     "merge",

@@ -291,6 +291,8 @@ pub(crate) struct Hold {
     pub(crate) waiters_max: u32,
     /// What it cost the others: their waiting during it, summed.
     pub(crate) waiter_time_ns: u64,
+    /// For how long anybody waited during it.
+    pub(crate) contended_ns: u64,
     /// Whether a waiter had asked for the GIL before the release.
     pub(crate) requested: bool,
 }

@@ -49,6 +49,7 @@ impl Tables {
                 waiters_start: row.waiters_start,
                 waiters_max: row.waiters_max,
                 waiter_time_ns: row.waiter_time_ns,
+                contended_ns: row.contended_ns,
                 requested: row.requested,
             })
         });

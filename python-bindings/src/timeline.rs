@@ -97,6 +97,7 @@ fn holds(profile: &Profile, timeline: &Timeline) -> PyResult<Table> {
             "waiter_time_ns",
             numbers(rows().map(|row| row.waiter_time_ns)),
         ),
+        ("contended_ns", numbers(rows().map(|row| row.contended_ns))),
         ("requested", truths(rows().map(|row| Some(row.requested)))),
     ])
 }

@@ -82,6 +82,7 @@ def test_a_hold_of_the_table_is_that_of_the_worst_holds(profile):
         "waiters_start": worst.waiters_start,
         "waiters_max": worst.waiters_max,
         "waiter_time_ns": worst.waiter_time_ns,
+        "contended_ns": worst.contended_ns,
         "requested": worst.requested,
     }
 

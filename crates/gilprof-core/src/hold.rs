@@ -20,6 +20,9 @@ pub struct Hold {
     pub waiters_max: u32,
     /// What it cost the others: their waiting during it in ns, summed; exact.
     pub waiter_time_ns: u64,
+    /// For how long anybody waited during it; exact.
+    #[serde(default)]
+    pub contended_ns: u64,
     /// Whether a waiter had asked for the GIL before the release.
     pub requested: bool,
 }

@@ -1,6 +1,7 @@
 //! Follows the events of a region and puts profiles together: the same for a
 //! region of this process and for one that another process writes.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use gilprof_core::{Charges, Ended, EventKind, Ledger, Mode, Profile, ProfileParts, Timeline};
@@ -33,6 +34,8 @@ pub(crate) struct Collector {
     looked_at_cpu_ns: Option<u64>,
     cursors: Vec<Cursor>,
     ledgers: Vec<Ledger>,
+    /// The numbers of the windows of time whose worst holds are kept apart.
+    windows: Vec<u64>,
     stacks: Stacks,
     timeline: Option<Timeline>,
     blocks: Blocks,
@@ -62,6 +65,7 @@ impl Default for Collector {
             looked_at_cpu_ns: None,
             cursors: Vec::new(),
             ledgers: Vec::new(),
+            windows: Vec::new(),
             stacks: Stacks::default(),
             timeline: None,
             blocks: Blocks::default(),
@@ -156,7 +160,11 @@ impl Collector {
         let index = gil as usize;
         while self.ledgers.len() <= index {
             self.cursors.push(Cursor::default());
-            self.ledgers.push(Ledger::new(self.ledgers.len() as u32));
+            let mut ledger = Ledger::new(self.ledgers.len() as u32);
+            self.windows
+                .iter()
+                .for_each(|&open| ledger.open_window(open));
+            self.ledgers.push(ledger);
         }
         let (ledger, cursor) = (&mut self.ledgers[index], &mut self.cursors[index]);
         let limit = until.unwrap_or_else(|| ring.posted());
@@ -204,8 +212,38 @@ impl Collector {
         passed
     }
 
+    /// From now on, until it is closed, the worst holds of a window are kept, too; gives its
+    /// number.
+    pub(crate) fn open_window(&mut self) -> u64 {
+        // The child of a fork goes on counting: it may have the users of its parent's.
+        static OPENED: AtomicU64 = AtomicU64::new(0);
+        let number = OPENED.fetch_add(1, Relaxed);
+        self.windows.push(number);
+        for ledger in &mut self.ledgers {
+            ledger.open_window(number);
+        }
+        number
+    }
+
+    pub(crate) fn close_window(&mut self, number: u64) {
+        self.windows.retain(|&open| open != number);
+        for ledger in &mut self.ledgers {
+            ledger.close_window(number);
+        }
+    }
+
     /// The profile at this instant, or at `end_ns` of a recording that is over.
     pub(crate) fn profile(&mut self, region: &Region, end: Option<(u64, Ended)>) -> Profile {
+        self.profile_in(region, end, None)
+    }
+
+    /// The same, but for the holds, which are those of an open window.
+    pub(crate) fn profile_in(
+        &mut self,
+        region: &Region,
+        end: Option<(u64, Ended)>,
+        window: Option<u64>,
+    ) -> Profile {
         // Little is left to do between the cut and its position.
         self.drain(region);
         let recording = region.recording();
@@ -214,7 +252,7 @@ impl Collector {
             self.drain_gil(region, gil, Some(posted));
         }
         let ledgers = self.ledgers.iter();
-        let charges: Vec<Charges> = ledgers.map(|l| l.charges_at(cut.at_ns)).collect();
+        let charges: Vec<Charges> = ledgers.map(|l| l.charges_at(cut.at_ns, window)).collect();
         let ended = end.map_or(Ended::Running, |(_, ended)| ended);
         self.on_cpu.complete(&mut cut, region, ended);
         if let Some(hardware) = &mut self.hardware {

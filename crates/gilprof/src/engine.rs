@@ -140,10 +140,17 @@ impl Engine {
         Ok(())
     }
 
-    /// The profile of the recording from its start to now.
-    pub(crate) fn profile(&self) -> Result<Profile, Error> {
+    /// The profile of the recording from its start to now, with the holds of a window, if one
+    /// is given.
+    pub(crate) fn profile(&self, window: Option<u64>) -> Result<Profile, Error> {
         let followed = self.followed()?;
-        Ok(lock(&followed).profile(None))
+        Ok(lock(&followed).profile(window, None))
+    }
+
+    /// The profile up to now, and the number of a window that begins where it ends.
+    pub(crate) fn open_window(&self) -> Result<(Profile, u64), Error> {
+        let followed = self.followed()?;
+        Ok(lock(&followed).open_window())
     }
 
     pub(crate) fn followed(&self) -> Result<Arc<Mutex<Followed>>, Error> {
@@ -152,20 +159,25 @@ impl Engine {
         running.follow()
     }
 
-    /// One user less. The last one stops the recording. Gives back the profile
-    /// of the whole recording.
-    pub(crate) fn stop(&self) -> Result<Profile, Error> {
+    /// One user less, and one window. The last one stops the recording. Gives back the
+    /// profile of the whole recording, with the holds of that window.
+    pub(crate) fn stop(&self, window: Option<u64>) -> Result<Profile, Error> {
         let mut state = lock(&self.state);
         let running = state.running.as_mut().ok_or(Error::NotRunning)?;
         let followed = running.follow()?;
         if USERS.fetch_sub(1, SeqCst) > 1 {
-            return Ok(lock(&followed).profile(None));
+            let mut followed = lock(&followed);
+            let profile = followed.profile(window, None);
+            if let Some(window) = window {
+                followed.close_window(window);
+            }
+            return Ok(profile);
         }
         let stopped = gilprof_probe::stop();
         let running = state.running.take().ok_or(Error::NotRunning)?;
         drop(running.reader);
         let end = stopped?.map(|at_ns| (at_ns, Ended::Stopped));
-        let profile = lock(&followed).finish(end);
+        let profile = lock(&followed).finish(window, end);
         gilprof_probe::let_go(python()?, running.region);
         state.retire(running.region);
         Ok(profile)

@@ -47,9 +47,18 @@ impl Followed {
         self.collector.pause();
     }
 
-    pub(crate) fn profile(&mut self, end: Option<(u64, Ended)>) -> Profile {
+    pub(crate) fn profile(&mut self, window: Option<u64>, end: Option<(u64, Ended)>) -> Profile {
         names::from_kernel(self.region);
-        self.collector.profile(self.region, end)
+        self.collector.profile_in(self.region, end, window)
+    }
+
+    /// The profile up to now, and the number of a window that begins where it ends.
+    pub(crate) fn open_window(&mut self) -> (Profile, u64) {
+        (self.profile(None, None), self.collector.open_window())
+    }
+
+    pub(crate) fn close_window(&mut self, number: u64) {
+        self.collector.close_window(number);
     }
 
     /// Follows the threads that no hook sees.
@@ -61,8 +70,8 @@ impl Followed {
     }
 
     /// The last profile; subscribers get their last window.
-    pub(crate) fn finish(&mut self, end: Option<(u64, Ended)>) -> Profile {
-        let profile = self.profile(end);
+    pub(crate) fn finish(&mut self, window: Option<u64>, end: Option<(u64, Ended)>) -> Profile {
+        let profile = self.profile(window, end);
         for mut subscriber in self.subscribers.drain(..) {
             subscriber.send(&profile);
         }
@@ -70,7 +79,7 @@ impl Followed {
     }
 
     pub(crate) fn subscribe(&mut self, interval: Duration) -> Receiver<Window> {
-        let (subscriber, receiver) = Subscriber::new(interval, self.profile(None));
+        let (subscriber, receiver) = Subscriber::new(interval, self.profile(None, None));
         self.subscribers.push(subscriber);
         receiver
     }
@@ -93,7 +102,7 @@ impl Followed {
         if self.subscribers.iter().all(|one| one.due() > now) {
             return;
         }
-        let profile = self.profile(None);
+        let profile = self.profile(None, None);
         self.subscribers
             .retain_mut(|one| one.due() > now || one.send(&profile));
     }

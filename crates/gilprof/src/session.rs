@@ -106,11 +106,8 @@ impl Builder {
         let python = python()?;
         python.detached(|| {
             let joined = engine().start(self.options, &self.known)?;
-            let baseline = joined.then(|| engine().profile()).transpose()?;
-            Ok(Session {
-                baseline,
-                open: true,
-            })
+            let joined = joined.then(|| engine().open_window()).transpose()?;
+            Ok(Session { joined, open: true })
         })
     }
 }
@@ -118,8 +115,9 @@ impl Builder {
 /// A recording in progress. Dropping it stops it.
 #[derive(Debug)]
 pub struct Session {
-    /// Where this session began in a recording that others had started.
-    baseline: Option<Profile>,
+    /// Where this session began in a recording that others had started, and the number of
+    /// its window.
+    joined: Option<(Profile, u64)>,
     open: bool,
 }
 
@@ -130,7 +128,7 @@ impl Session {
     /// # Errors
     /// [`Error::NotRunning`] where the recording was ended by force.
     pub fn snapshot(&self) -> Result<Profile, Error> {
-        let profile = python()?.detached(|| engine().profile())?;
+        let profile = python()?.detached(|| engine().profile(self.window()))?;
         self.since_baseline(profile)
     }
 
@@ -153,14 +151,18 @@ impl Session {
     /// [`Error::NotRunning`] where the recording was ended by force.
     pub fn stop(mut self) -> Result<Profile, Error> {
         self.open = false;
-        let profile = python()?.detached(|| engine().stop())?;
+        let profile = python()?.detached(|| engine().stop(self.window()))?;
         self.since_baseline(profile)
     }
 
+    fn window(&self) -> Option<u64> {
+        self.joined.as_ref().map(|(_, number)| *number)
+    }
+
     fn since_baseline(&self, profile: Profile) -> Result<Profile, Error> {
-        match &self.baseline {
+        match &self.joined {
             // In the child of a fork, the recording is another one.
-            Some(baseline) if baseline.recording() == profile.recording() => {
+            Some((baseline, _)) if baseline.recording() == profile.recording() => {
                 Ok(profile.difference(baseline)?)
             }
             _ => Ok(profile),
@@ -174,7 +176,7 @@ impl Session {
 /// # Errors
 /// [`Error::NotRunning`] where nothing is recorded.
 pub fn snapshot() -> Result<Profile, Error> {
-    python()?.detached(|| engine().profile())
+    python()?.detached(|| engine().profile(None))
 }
 
 impl Drop for Session {
@@ -182,7 +184,7 @@ impl Drop for Session {
         if self.open
             && let Ok(python) = python()
             // Nobody is there to be told.
-            && let Err(_unheard) = python.detached(|| engine().stop())
+            && let Err(_unheard) = python.detached(|| engine().stop(self.window()))
         {}
     }
 }

@@ -69,19 +69,22 @@ impl Book {
         };
         account.threads = self.threads(tallies, &mut account.unattributed_ns);
         account.gil = total(self.gil.clone(), &account.threads, tallies);
-        let charges = self.charges();
+        let charges = self.charges(None);
         account.blame = charges.blame;
         account.holds = charges.holds;
         account.history = charges.history;
         account
     }
 
-    pub(crate) fn charges(mut self) -> Charges {
+    pub(crate) fn charges(mut self, window: Option<u64>) -> Charges {
+        let mut windows = std::mem::take(&mut self.windows).into_iter();
+        let of_window = windows.find(|(number, _)| Some(*number) == window);
+        let worst = of_window.map_or_else(|| std::mem::take(&mut self.worst), |(_, worst)| worst);
         let slice = self.slice_until(self.latest);
         Charges {
             blame: self.blame(),
             overruns: self.overruns(),
-            holds: self.worst.into_holds(),
+            holds: worst.into_holds(),
             demand: self.gil.demand,
             history: self.timeline.map(|t| t.finish(slice)).unwrap_or_default(),
         }

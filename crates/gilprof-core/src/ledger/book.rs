@@ -36,6 +36,8 @@ pub(crate) struct Book {
     asked: Option<Asked>,
     pub(super) pairs: Pairs,
     pub(super) worst: Worst,
+    /// The same of the windows that are open, by their numbers.
+    pub(super) windows: Vec<(u64, Worst)>,
     /// Each hold and wait, where they are listed.
     pub(super) spans: Option<Spans>,
     pub(super) timeline: Option<Timeline>,
@@ -67,6 +69,7 @@ impl Book {
             asked: None,
             pairs: Pairs::default(),
             worst: Worst::default(),
+            windows: Vec::new(),
             spans: None,
             timeline: None,
             demanded: 0,
@@ -155,7 +158,10 @@ impl Book {
         match (self.holder, self.waiters.len()) {
             (Some(UNKNOWN), _) | (None, 0) => {}
             (None, _) => self.gil.demand.passing_ns += ns,
-            (Some(_), waiters) => self.gil.demand.hold(waiters, ns),
+            (Some(_), waiters) => {
+                self.gil.demand.hold(waiters, ns);
+                self.hold.contended_ns += if waiters > 0 { ns } else { 0 };
+            }
         }
     }
 
@@ -226,6 +232,7 @@ impl Book {
             waiters_start: waiters,
             waiters_max: waiters,
             waiter_time_ns: 0,
+            contended_ns: 0,
             requested: false,
         };
         self.asked = None;
@@ -272,10 +279,19 @@ impl Book {
         if let Some(spans) = self.spans.as_mut().filter(|_| known) {
             spans.holds.push(self.hold.clone());
         }
-        self.worst.offer(std::mem::take(&mut self.hold));
+        let hold = std::mem::take(&mut self.hold);
+        self.offer(hold);
         self.holder = None;
         self.charged = now;
         known.then_some(hold_ns)
+    }
+
+    #[inline]
+    fn offer(&mut self, hold: Hold) {
+        for (_, worst) in &mut self.windows {
+            worst.offer(hold.clone());
+        }
+        self.worst.offer(hold);
     }
 
     /// The GIL, of which it was not known who held it, is free from now on.
@@ -402,7 +418,10 @@ impl Book {
         let thread = std::mem::take(&mut self.records[at as usize]);
         let group = &mut self.records[group as usize];
         group.absorb(&thread);
-        self.worst.rename(thread.id, group.id);
+        let windows = self.windows.iter_mut().map(|(_, worst)| worst);
+        for worst in windows.chain([&mut self.worst]) {
+            worst.rename(thread.id, group.id);
+        }
         if let Some(timeline) = &mut self.timeline {
             timeline.fold(thread.id, group.id);
         }
@@ -421,7 +440,7 @@ impl Book {
                 let held = now - self.records[holder as usize].since;
                 self.gil.holding_ns += held;
                 self.hold.duration_ns = held;
-                self.worst.offer(self.hold.clone());
+                self.offer(self.hold.clone());
                 self.book_overrun(holder, now);
             }
         }

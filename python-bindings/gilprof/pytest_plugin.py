@@ -1,0 +1,373 @@
+"""The pytest plugin: which tests wait for the GIL and who makes them, and limits that fail
+a test.
+
+Nothing is recorded unless it is asked for: by an option, for all tests; by a marker or the
+fixture, for the test that has it.
+"""
+
+import contextlib
+import json
+import sys
+
+import pytest
+
+import gilprof
+from gilprof import _platform
+from gilprof._compare import Comparison, Threshold
+from gilprof._limits import Limits, LimitExceeded, culprit, kept_waiting_ns, place, worst_hold
+from gilprof._units import duration, percent
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, Generator, Iterator, List, Optional, Tuple
+
+    from gilprof._native import Profile
+
+#: Below this nobody is blamed for it: the stacks of a test are taken where it waits for more.
+WORTH_NS = 1_000_000
+#: What a file of numbers says of itself.
+FORMAT = "gilprof-pytest/1"
+
+_PHASES = ("setup", "call", "teardown")
+#: What is known of each test, in its user properties: `gil_waiting_ns` is the call's, and
+#: `gil_setup_waiting_ns` that of its fixtures.
+_NUMBERS = ("wall_ns", "holding_ns", "waiting_ns")
+_BLAME, _WORST, _EXCESS = "gil_blame", "gil_worst_hold_ns", "gil_limit_exceeded"
+
+_MARKERS = (
+    "limit_gil_hold(longest): fail if a hold of the GIL keeps other threads waiting for longer, "
+    'as "20ms"',
+    "limit_gil_wait(most, ratio=None): fail if threads wait for the GIL for longer, all "
+    'together, as "50ms", or for more than this part of the time',
+    "limit_gil_contention(most): fail if waiting is more than this part of waiting and holding "
+    'the GIL, as 0.2 or "20%"',
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("gilprof", "who holds the GIL while others wait")
+    options: "List[Tuple[str, str, Dict[str, Any]]]" = [
+        ("", "tell which tests wait for the GIL, and who makes them", {"action": "store_true"}),
+        ("-top", "how many tests are told (default: 10)", {"metavar": "N"}),
+        ("-json", "write the numbers of each test to this file", {"metavar": "PATH"}),
+        (
+            "-compare",
+            "tell what has changed since this file was written; of several, the medians count",
+            {"metavar": "PATH", "action": "append"},
+        ),
+        (
+            "-compare-fail",
+            'fail if a test waits for longer than in those files by more than this, as "wait:10%%"; '
+            'or "hold:10%%" for its worst hold',
+            {"metavar": "WHAT:PERCENT"},
+        ),
+    ]
+    for suffix, text, more in options:
+        group.addoption(f"--gilprof{suffix}", default=None, help=text, **more)
+        name = f"gilprof{suffix}".replace("-", "_")
+        kind = {"": "bool", "-compare": "linelist"}.get(suffix, "string")
+        parser.addini(name, text.replace("%%", "%"), type=kind, default=None)  # type: ignore[arg-type]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for marker in _MARKERS:
+        config.addinivalue_line("markers", marker)
+    config.pluginmanager.register(Plugin(config), "gilprof-plugin")
+
+
+def _option(config: pytest.Config, name: str) -> "Any":
+    """What the command line says; else what the ini file does."""
+    said = config.getoption(name)
+    return config.getini(name) or None if said is None else said
+
+
+class Plugin:
+    """What of a test run is recorded, and told at its end."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._top = _top(_option(config, "gilprof_top"))
+        self._json: "Optional[str]" = _option(config, "gilprof_json")
+        earlier: "List[str]" = _option(config, "gilprof_compare") or []
+        fail: "Optional[str]" = _option(config, "gilprof_compare_fail")
+        try:
+            self._threshold = None if fail is None else Threshold.parse(fail)
+            self._comparison = Comparison.of(earlier, FORMAT) if earlier else None
+        except gilprof.Error as error:
+            raise pytest.UsageError(str(error)) from None
+        if self._threshold is not None and self._comparison is None:
+            raise pytest.UsageError("--gilprof-compare-fail needs --gilprof-compare=PATH")
+        self._missing = _platform.unsupported()
+        self._is_worker = hasattr(config, "workerinput")
+        self._wanted = bool(_option(config, "gilprof") or self._json or self._comparison)
+        # With xdist, the tests run in other processes than this.
+        is_elsewhere = config.getoption("dist", "no") != "no" and not self._is_worker
+        self._is_on = self._wanted and self._missing is None and not is_elsewhere
+        #: The whole run, and what of it is not told yet.
+        self._recording: "Optional[gilprof.profile]" = None
+        self._window: "Optional[gilprof.profile]" = None
+        self._limits: "Dict[str, Limits]" = {}
+        #: By its node id, what each run of a test was.
+        self._runs: "Dict[str, List[Dict[str, Any]]]" = {}
+        self._failed: "List[str]" = []
+
+    def pytest_report_header(self) -> "Optional[str]":
+        if not self._wanted:
+            return None
+        if self._missing is not None:
+            return f"gilprof: n/a ({self._missing})"
+        interval = duration(sys.getswitchinterval() * 1e9)
+        return f"gilprof {gilprof.__version__}: exact, switch interval {interval}"
+
+    def pytest_collection_modifyitems(self, items: "List[pytest.Item]") -> None:
+        wrong = []
+        for item in items:
+            try:
+                limits = _limits_of(item)
+            except (gilprof.Error, TypeError) as error:
+                wrong.append(f"{item.nodeid}: {error}")
+                continue
+            if limits is not None:
+                self._limits[item.nodeid] = limits
+        if wrong:
+            raise pytest.UsageError("\n".join(wrong))
+
+    def pytest_sessionstart(self) -> None:
+        if self._is_on:
+            self._recording = gilprof.profile()
+            self._recording.__enter__()
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        for one in (self._window, self._recording):
+            if one is not None:
+                one.__exit__(None, None, None)
+        self._window = self._recording = None
+        if self._is_worker:
+            return
+        if self._json is not None:
+            self._save(self._json)
+        if self._comparison is not None and self._threshold is not None:
+            self._failed = self._comparison.worse(self._runs, self._threshold)
+            if self._failed and session.exitstatus == pytest.ExitCode.OK:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> "Generator[None, object, object]":
+        with self._phase(item, "setup"):
+            return (yield)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> "Generator[None, object, object]":
+        with self._phase(item, "teardown"):
+            return (yield)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> "Generator[None, object, object]":
+        limits = self._limits.get(item.nodeid)
+        if limits is None:
+            with self._phase(item, "call"):
+                return (yield)
+        if self._missing is not None:
+            item.warn(pytest.PytestWarning(f"limits of the GIL are not checked: {self._missing}"))
+            return (yield)
+        with gilprof.profile() as window, self._phase(item, "call"):
+            done = yield
+        # A test that fails by itself does not come here.
+        excess = limits.excess(window.result)
+        _tell(item, window.result)
+        if excess is not None:
+            item.user_properties.append((_EXCESS, True))
+            raise LimitExceeded(excess)
+        return done
+
+    @contextlib.contextmanager
+    def _phase(self, item: pytest.Item, phase: str) -> "Iterator[None]":
+        """Measures a part of a test; and keeps whom to blame, where that is worth it."""
+        if self._recording is None:
+            yield
+            return
+        if self._window is None:
+            self._window = gilprof.profile()
+            self._window.__enter__()
+        prefix = "gil_" if phase == "call" else f"gil_{phase}_"
+        measured = gilprof.measure(phase)
+        try:
+            with measured:
+                yield
+        finally:
+            self._keep(item, prefix, measured.process)
+
+    def _keep(self, item: pytest.Item, prefix: str, of_process: "Any") -> None:
+        if of_process is None:
+            return
+        for name in _NUMBERS:
+            item.user_properties.append((prefix + name, getattr(of_process, name)))
+        if prefix != "gil_" or of_process.waiting_ns < WORTH_NS or self._window is None:
+            return
+        # What came before in it waited for less than is told.
+        window, self._window = self._window, None
+        window.__exit__(None, None, None)
+        _tell(item, window.result)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: "pytest.CallInfo[None]"
+    ) -> "Generator[None, pytest.TestReport, pytest.TestReport]":
+        report = yield
+        error = None if call.excinfo is None else call.excinfo.value
+        if isinstance(error, LimitExceeded) and (_EXCESS, True) in item.user_properties:
+            report.longrepr = str(error)
+        return report
+
+    def pytest_report_teststatus(
+        self, report: pytest.TestReport
+    ) -> "Optional[Tuple[str, str, str]]":
+        if report.failed and report.when == "call" and (_EXCESS, True) in _properties(report):
+            return "failed", "G", "GIL"
+        return None
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "setup" or self._is_worker or not self._wanted:
+            return
+        # Of a test that is run again, the last numbers are the latest run's.
+        known = dict(_properties(report))
+        run = {name[4:]: value for name, value in known.items() if name.startswith("gil_")}
+        if report.when == "call" and "wall_ns" in run:
+            self._runs.setdefault(report.nodeid, []).append(run)
+        elif report.when == "teardown" and report.nodeid in self._runs:
+            self._runs[report.nodeid][-1].update(run)
+
+    def pytest_terminal_summary(self, terminalreporter: "Any") -> None:
+        if not self._wanted or self._is_worker:
+            return
+        if self._missing is not None:
+            terminalreporter.write_line(f"gilprof: n/a ({self._missing})")
+            return
+        terminalreporter.section("GIL")
+        for line in _summary(self._runs, self._top):
+            terminalreporter.write_line(line)
+        if self._comparison is not None:
+            for line in self._comparison.told(self._runs, self._top):
+                terminalreporter.write_line(line)
+        for line in self._failed:
+            terminalreporter.write_line(line, red=True)
+        if self._json is not None:
+            terminalreporter.write_line(f"the numbers of each test: {self._json}")
+
+    def _save(self, path: str) -> None:
+        told = {
+            "format": FORMAT,
+            "gilprof": gilprof.__version__,
+            "python": sys.version.split()[0],
+            "switch_interval_ns": round(sys.getswitchinterval() * 1e9),
+            "tests": self._runs,
+        }
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(told, file, indent=1)
+            file.write("\n")
+
+
+class Watch:
+    """What the GIL goes through in a test: the fixture `gilprof`."""
+
+    def __init__(self, window: "gilprof.profile") -> None:
+        self._window = window
+
+    def snapshot(self) -> "Profile":
+        """The profile from the begin of the test to now. Two of them subtract."""
+        return self._window.snapshot()
+
+    def limit(self, **limits: "Any") -> "gilprof.limit":
+        """A limit for a block of the test, as gilprof.limit()."""
+        return gilprof.limit(**limits)
+
+    def measure(self, label: str) -> "gilprof.Measure":
+        """The numbers of this thread in a block, as gilprof.measure()."""
+        return gilprof.measure(label)
+
+
+@pytest.fixture(name="gilprof")
+def _gilprof() -> "Iterator[Watch]":
+    """What the GIL goes through in this test: `gilprof.snapshot().verdict`, for one."""
+    missing = _platform.unsupported()
+    if missing is not None:
+        pytest.skip(f"gilprof: {missing}")
+    with gilprof.profile() as window:
+        yield Watch(window)
+
+
+def _top(value: "Optional[str]") -> int:
+    try:
+        count = 10 if value is None else int(value)
+        if count < 0:
+            raise ValueError
+    except ValueError:
+        raise pytest.UsageError(
+            f"--gilprof-top={value} is not allowed: a number of tests, 0 or more"
+        ) from None
+    return count
+
+
+def _limits_of(item: pytest.Item) -> "Optional[Limits]":
+    """The limits that the markers of a test set; of several of a kind, the closest counts."""
+
+    def hold(longest: str) -> "Dict[str, Any]":
+        return {"hold": longest}
+
+    def wait(most: "Optional[str]" = None, ratio: "Any" = None) -> "Dict[str, Any]":
+        if most is None and ratio is None:
+            raise TypeError("needs a duration or a ratio")
+        return {"wait": most, "wait_ratio": ratio}
+
+    def contention(most: "Any") -> "Dict[str, Any]":
+        return {"contention": most}
+
+    limits: "Dict[str, Any]" = {}
+    for read in (hold, wait, contention):
+        name = f"limit_gil_{read.__name__}"
+        marker = item.get_closest_marker(name)
+        if marker is not None:
+            try:
+                limits.update(read(*marker.args, **marker.kwargs))
+            except TypeError as error:
+                raise TypeError(f"{name}: {error}") from None
+            Limits(**limits, what=name)
+    return Limits(**limits) if limits else None
+
+
+def _properties(report: pytest.TestReport) -> "List[Tuple[str, Any]]":
+    # xdist makes lists of the pairs.
+    return [(name, value) for name, value in report.user_properties]
+
+
+def _tell(item: pytest.Item, profile: "Profile") -> None:
+    """Who made others wait in the call of a test."""
+    worst, site = worst_hold(profile), culprit(profile)
+    if worst is not None:
+        item.user_properties.append((_WORST, kept_waiting_ns(profile, worst)))
+    if site is not None:
+        item.user_properties.append((_BLAME, place(site)))
+
+
+def _summary(runs: "Dict[str, List[Dict[str, Any]]]", top: int) -> "List[str]":
+    """The tests that waited most; of several runs of one, the last."""
+    last = [(run[-1]["waiting_ns"], name, run[-1]) for name, run in runs.items()]
+    last.sort(key=lambda one: one[0], reverse=True)
+    waited_ns = sum(ns for ns, _, _ in last)
+    wall_ns = sum(run["wall_ns"] for _, _, run in last)
+    if waited_ns < WORTH_NS:
+        return [f"no test waited for the GIL ({duration(waited_ns)} in {len(last)} tests)"]
+    lines = [
+        f"threads waited {duration(waited_ns)} for the GIL in {duration(wall_ns)} of tests; "
+        f"{percent(last[0][0] / waited_ns)} of it in {last[0][1]}"
+    ]
+    told = [one for one in last[:top] if one[0] >= WORTH_NS]
+    if told:
+        lines.append(f"{'waited':>9}  {'of time':>7}  {'worst hold':>10}  test, and who is to blame")
+    for ns, name, run in told:
+        worst = run.get("worst_hold_ns")
+        lines.append(
+            f"{duration(ns):>9}  {percent(ns / max(1, run['wall_ns'])):>7}  "
+            f"{'n/a' if worst is None else duration(worst):>10}  {name}"
+        )
+        lines.append(f"{'':32}{run.get('blame', 'n/a (no stack was taken)')}")
+    return lines
