@@ -217,6 +217,11 @@ proptest! {
 /// What a ledger says at `now` of events, each with its thread and its time.
 fn account(events: &[(EventKind, u32, u64)], now: u64) -> Account {
     let mut ledger = Ledger::new(0);
+    apply(&mut ledger, events);
+    ledger.at(now)
+}
+
+fn apply(ledger: &mut Ledger, events: &[(EventKind, u32, u64)]) {
     for &(kind, thread, time_ns) in events {
         ledger.apply(Event {
             time_ns,
@@ -226,7 +231,6 @@ fn account(events: &[(EventKind, u32, u64)], now: u64) -> Account {
             flags: 0,
         });
     }
-    ledger.at(now)
 }
 
 /// Thread 1 holds from 0 on, thread 2 waits from 10 on and asks at the given times; what
@@ -288,4 +292,46 @@ fn one_who_came_before_the_hold_waits_for_it_from_its_beginning() {
         caused_ns: 10,
     };
     assert_eq!(account.threads[2].overrun, expected);
+}
+
+/// Thread 1 holds for 20 from `at` on, while threads 2 and 3 wait for 10 and for 5 of it.
+fn contended(at: u64) -> [(EventKind, u32, u64); 8] {
+    [
+        (EventKind::Acquire, 1, at),
+        (EventKind::Wait, 2, at + 10),
+        (EventKind::Wait, 3, at + 15),
+        (EventKind::Release, 1, at + 20),
+        (EventKind::Acquire, 2, at + 20),
+        (EventKind::Release, 2, at + 20),
+        (EventKind::Acquire, 3, at + 20),
+        (EventKind::Release, 3, at + 20),
+    ]
+}
+
+#[test]
+fn a_hold_is_contended_for_as_long_as_anybody_waits() {
+    let account = account(&contended(0), 30);
+    let hold = &account.holds[0];
+    assert_eq!((hold.contended_ns, hold.waiter_time_ns), (10, 15));
+}
+
+#[test]
+fn a_window_has_the_worst_holds_of_its_time_until_it_is_closed() {
+    let mut ledger = Ledger::new(0);
+    (0..40).for_each(|turn| apply(&mut ledger, &contended(100 * turn)));
+    ledger.open_window(7);
+    apply(
+        &mut ledger,
+        &[(EventKind::Acquire, 1, 5_000), (EventKind::Wait, 2, 5_000)],
+    );
+    let starts = |ledger: &Ledger, window| -> Vec<u64> {
+        let holds = ledger.charges_at(5_001, window).holds;
+        holds.iter().map(|hold| hold.start_ns).collect()
+    };
+    // One that goes on is among them.
+    assert_eq!(starts(&ledger, Some(7)), [5_000]);
+    assert_eq!(starts(&ledger, None).len(), 32);
+    assert!(!starts(&ledger, None).contains(&5_000));
+    ledger.close_window(7);
+    assert_eq!(starts(&ledger, Some(7)).len(), 32);
 }
