@@ -19,6 +19,8 @@ from find_pythons import ROOT, describe, find_pythons
 PYTEST_SECONDS = 1_200
 REPORTS = ROOT / "target" / "pytest"
 PYTEST = ["-m", "pytest", "-q", "--rootdir=.", "-p", "no:cacheprovider"]
+# It has a thread of its own.
+PYTEST += ["-p", "no:rerunfailures"]
 PYTEST += ["-o", "faulthandler_timeout=300"]
 
 

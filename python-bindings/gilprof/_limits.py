@@ -1,8 +1,5 @@
 """Limits of what a piece of a program may do with the GIL."""
 
-import functools
-import inspect
-
 from gilprof import _recording
 from gilprof._units import duration, duration_ns, percent, ratio
 
@@ -148,6 +145,10 @@ class limit:
             one = limit()
             one._limits = limits
             return one
+
+        # Who imports gilprof does not pay for these.
+        import functools
+        import inspect
 
         if inspect.iscoroutinefunction(function):
 

@@ -1,33 +1,44 @@
 """Durations and ratios, as people write them and as they read them."""
 
-import re
-
 from gilprof._errors import OptionError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional
+
+#: The longer ones first: each ends as the last does.
 _UNITS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?) ?(ns|us|ms|s)")
-_PERCENT = re.compile(r"(\d+(?:\.\d+)?) ?%")
 
 
 def duration_ns(what: str, value: object) -> int:
     """The nanoseconds of "20ms"; `what` is named where it is none."""
-    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
-        raise OptionError(
-            f'{what}: {value!r} is not allowed: a number with its unit, as in "20ms" '
-            f"(one of {', '.join(_UNITS)})"
-        )
-    return round(float(found[1]) * _UNITS[found[2]])
+    for unit, size in _UNITS.items():
+        number = _number(value, unit)
+        if number is not None:
+            return round(number * size)
+    raise OptionError(
+        f'{what}: {value!r} is not allowed: a number with its unit, as in "20ms" '
+        f"(one of {', '.join(_UNITS)})"
+    )
 
 
 def ratio(what: str, value: object) -> float:
     """The ratio 0.2, or "20%"."""
-    found = _PERCENT.fullmatch(value) if isinstance(value, str) else None
-    if found is not None:
-        value = float(found[1]) / 100
+    percents = _number(value, "%")
+    if percents is not None:
+        value = percents / 100
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
         raise OptionError(f'{what}: {value!r} is not allowed: 0 to 1, as in 0.2 or "20%"')
     return float(value)
+
+
+def _number(value: object, unit: str) -> "Optional[float]":
+    """The number before this unit."""
+    if not isinstance(value, str) or not value.endswith(unit):
+        return None
+    digits = value[: -len(unit)].rstrip(" ")
+    is_number = digits.isascii() and digits.replace(".", "", 1).isdigit()
+    return float(digits) if is_number else None
 
 
 def duration(ns: float) -> str:

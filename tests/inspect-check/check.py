@@ -101,7 +101,7 @@ def judge(kind, facts, expected, looks):
     return sum(missing[part] for part in ("version", "gil", "code"))
 
 
-def main(path, times="10"):
+def main(path, times="6"):
     library = ctypes.CDLL(path)
     library.outside.restype = ctypes.c_bool
     library.outside.argtypes = [ctypes.c_uint32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]

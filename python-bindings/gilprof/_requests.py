@@ -1,0 +1,176 @@
+"""What requests of a web service go through with the GIL: the part that WSGI and ASGI share."""
+
+import json
+import logging
+import os
+import random
+import threading
+import time
+
+import gilprof
+from gilprof import _platform
+from gilprof._limits import culprit, place
+from gilprof._units import duration, duration_ns, ratio
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Dict, List, Optional, Union
+
+    from gilprof._native import Measure
+
+#: Slow requests and callbacks that fail are told here.
+log = logging.getLogger("gilprof.requests")
+#: Under this key, inner middlewares find that an outer one measures the request.
+KEY = "gilprof.request"
+#: Who is to blame is asked no oftener: it costs about as much as a request does.
+_BLAMED_NS = 1_000_000_000
+
+
+class Request:
+    """One request, and what its code went through. Times are those of the threads that ran
+    it, while they did: what an event loop or the server did in between is none of it."""
+
+    def __init__(self, method: str, path: str) -> None:
+        #: As the client sent them.
+        self.method, self.path = method, path
+        #: As the application said it; None where it said none.
+        self.status: "Optional[int]" = None
+        #: From the call of the application to its end.
+        self.wall_ns = 0
+        #: Time its code held the GIL, waited for it, and was away from it.
+        self.holding_ns = 0
+        self.waiting_ns = 0
+        self.detached_ns = 0
+        #: How often it got the GIL, and how often it had to wait for it.
+        self.acquisitions = 0
+        self.waits = 0
+        #: The line that made threads wait most about then, in a slow request.
+        self.blame: "Optional[str]" = None
+        self._began = time.monotonic_ns()
+        #: The part that is under way, in this thread.
+        self._part: "Optional[Measure]" = None
+
+    def __enter__(self) -> "Request":
+        """A part of the request begins: what this thread does until __exit__()."""
+        self._part = gilprof.measure("request")
+        self._part.__enter__()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        part, self._part = self._part, None
+        if part is None:
+            return
+        part.__exit__(None, None, None)
+        for name in ("holding_ns", "waiting_ns", "detached_ns", "acquisitions", "waits"):
+            setattr(self, name, getattr(self, name) + (getattr(part, name) or 0))
+
+    def end(self) -> None:
+        self.wall_ns = time.monotonic_ns() - self._began
+
+    def server_timing(self) -> str:
+        """What the header Server-Timing says, in milliseconds, up to now."""
+        if self._part is not None:
+            self.__exit__()
+            self.__enter__()
+        waited, held = self.waiting_ns / 1e6, self.holding_ns / 1e6
+        return f'gil;dur={waited:.3f};desc="GIL wait", gilhold;dur={held:.3f}'
+
+    def to_dict(self) -> "Dict[str, Union[str, int, None]]":
+        """All there is, for a log or a table."""
+        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
+
+    def __repr__(self) -> str:
+        return (
+            f"<Request {self.method} {self.path} wall={duration(self.wall_ns)} "
+            f"holding={duration(self.holding_ns)} waiting={duration(self.waiting_ns)}>"
+        )
+
+
+class Requests:
+    """What a middleware does with the requests that it sees."""
+
+    def __init__(
+        self,
+        *,
+        header: bool = True,
+        callback: "Optional[Callable[[Request], object]]" = None,
+        rate: "Union[float, str]" = 1.0,
+        slow: "Optional[str]" = None,
+    ) -> None:
+        if callback is not None and not callable(callback):
+            raise gilprof.OptionError(f"callback: {callback!r} is not allowed: a function")
+        self.header = bool(header)
+        self._callback = callback
+        self._rate = ratio("rate", rate)
+        self._slow_ns = None if slow is None else duration_ns("slow", slow)
+        self._missing = _platform.unsupported()
+        if self._missing is not None:
+            log.warning("requests are not measured: %s", self._missing)
+        self._lock = threading.Lock()
+        self._pid = 0
+        #: Since whom was last to blame.
+        self._window: "Optional[gilprof.profile]" = None
+        self._blamed_at = 0
+        self._said: "List[str]" = []
+
+    def begin(self, known: "Any", method: str, path: str) -> "Optional[Request]":
+        """The request, if it is to be measured. `known` is what is known of it already: what
+        an outer middleware left there, too."""
+        if self._missing is not None:
+            return None
+        if KEY in known:
+            self._say_once("two middlewares measure the same requests: the inner one does not")
+            return None
+        if self._rate < 1 and random.random() >= self._rate:
+            return None
+        if self._pid != os.getpid():
+            self._start()
+        request = known[KEY] = Request(method, path)
+        return request
+
+    def end(self, request: Request) -> None:
+        """The request is over: it is told to who wants to know."""
+        request.end()
+        if self._slow_ns is not None and request.waiting_ns >= self._slow_ns:
+            request.blame = self._blame()
+            told = request.to_dict()
+            log.warning("slow by the GIL: %s", json.dumps(told), extra={"gilprof": told})
+        if self._callback is not None:
+            try:
+                self._callback(request)
+            except Exception:
+                log.exception("the callback for requests failed")
+
+    def _start(self) -> None:
+        """Records this process from its first request on: a server may fork before."""
+        with self._lock:
+            if self._pid == os.getpid():
+                return
+            self._pid = os.getpid()
+            window = gilprof.profile()
+            try:
+                window.__enter__()
+            except gilprof.Error as error:
+                self._missing = str(error)
+                log.warning("requests are not measured: %s", error)
+                return
+            self._window, self._blamed_at = window, 0
+
+    def _blame(self) -> "Optional[str]":
+        """Who made threads wait most since this was asked last; None if that was just now."""
+        with self._lock:
+            now = time.monotonic_ns()
+            if self._window is None or now - self._blamed_at < _BLAMED_NS:
+                return None
+            self._blamed_at = now
+            # A window follows without a gap: the recording goes on.
+            last, self._window = self._window, gilprof.profile()
+            self._window.__enter__()
+            last.__exit__(None, None, None)
+        site = culprit(last.result)
+        return None if site is None else place(site)
+
+    def _say_once(self, sentence: str) -> None:
+        if sentence not in self._said:
+            self._said.append(sentence)
+            log.warning(sentence)

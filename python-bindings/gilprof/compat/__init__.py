@@ -1,0 +1,1 @@
+"""Other tools' interfaces, with gilprof's numbers."""
