@@ -106,12 +106,17 @@ class Requests:
         self._missing = _platform.unsupported()
         if self._missing is not None:
             log.warning("requests are not measured: %s", self._missing)
-        self._lock = threading.Lock()
+        self._new_lock()
+        os.register_at_fork(after_in_child=self._new_lock)
         self._pid = 0
         #: Since whom was last to blame.
         self._window: "Optional[gilprof.profile]" = None
         self._blamed_at = 0
         self._said: "List[str]" = []
+
+    def _new_lock(self) -> None:
+        """A thread that the child of a fork does not have may hold the old one."""
+        self._lock = threading.Lock()
 
     def begin(self, known: "Any", method: str, path: str) -> "Optional[Request]":
         """The request, if it is to be measured. `known` is what is known of it already: what
