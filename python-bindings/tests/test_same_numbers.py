@@ -211,10 +211,12 @@ def errors(profile, truth):
 @pytest.mark.parametrize("side", [0, 1], ids=["inside", "outside"])
 def test_each_share_is_the_true_one(rounds, side):
     """On its way from letting go of the GIL to asking for it anew, and on its way into a system
-    call, a thread may lose its CPU. Then it waits for that, which is told as detached."""
+    call, a thread may lose its CPU. Then it waits for that, which is told as detached. Where it
+    does between the take of the GIL and its own look at the clock, it holds for longer than it
+    says."""
     for name, state, off, queued in (row for pair in rounds for row in errors(*pair[side])):
         less, more = {
-            "holding": (0, 0),
+            "holding": (0, queued),
             "waiting": (queued, 0),
             "detached": (0, queued),
         }[state]
