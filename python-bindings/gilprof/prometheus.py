@@ -22,7 +22,7 @@ import gilprof
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Iterator, List, Optional, Tuple, Union
+    from typing import Any, Callable, Iterator, List, Optional, Tuple, Union
 
     _Family = Union[CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily]
 
@@ -114,7 +114,8 @@ class Collector:
             )
 
 
-_COUNTERS = (
+#: The names, the texts, and the numbers of a GIL.
+_COUNTERS: "Tuple[Tuple[str, str, Callable[[gilprof.Gil], Any]], ...]" = (
     (
         "python_gil_wait_seconds_total",
         "Time that threads waited for the GIL, summed over the threads.",
