@@ -155,7 +155,7 @@ def _interpreter(gil: "gilprof.Gil") -> str:
 
 def buckets(durations: "gilprof.Distribution") -> "List[Tuple[str, int]]":
     """The counts up to each edge, as histograms have them. One of ours that an edge divides
-    counts above it: it is known to 3 %."""
+    counts above it: it is known to 1.6 %."""
     counts = [0] * (len(EDGES) + 1)
     for _low_ns, high_ns, count in durations.buckets():
         place = next((at for at, edge in enumerate(EDGES) if high_ns <= edge * 1e9), len(EDGES))
