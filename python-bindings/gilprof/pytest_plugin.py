@@ -28,7 +28,6 @@ WORTH_NS = 1_000_000
 #: What a file of numbers says of itself.
 FORMAT = "gilprof-pytest/1"
 
-_PHASES = ("setup", "call", "teardown")
 #: What is known of each test, in its user properties: `gil_waiting_ns` is the call's, and
 #: `gil_setup_waiting_ns` that of its fixtures.
 _NUMBERS = ("wall_ns", "holding_ns", "waiting_ns")
