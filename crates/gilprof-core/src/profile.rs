@@ -330,6 +330,12 @@ impl Profile {
         &self.parts.gils
     }
 
+    /// Whether all of it ran without a GIL.
+    pub fn is_without_gil(&self) -> bool {
+        let gils = self.gils();
+        !gils.is_empty() && gils.iter().all(|gil| gil.enabled == Some(false))
+    }
+
     /// Who waited for whom.
     pub fn blame(&self) -> &[Blame] {
         &self.parts.blame

@@ -23,7 +23,7 @@ const COLUMNS: [Column; 8] = [
 /// A row a thread that held, or of all where the GIL is off; `None` where no CPU clock was read.
 pub(crate) fn on_cpu(profile: &Profile, labels: &Labels) -> Option<Section> {
     let mut threads = by_want(profile);
-    let is_off = profile.gils().iter().all(|gil| gil.enabled == Some(false));
+    let is_off = profile.is_without_gil();
     threads.retain(|thread| (is_off || thread.holding_ns > 0) && thread.cpu_ns.is_some());
     let rows = first_rows(&threads, labels, row, sum);
     (!rows.is_empty()).then(|| Section {

@@ -35,7 +35,7 @@ impl Schedule {
         if gils.is_empty() {
             return Err("no GIL was seen".into());
         }
-        if profile.gils().iter().all(|gil| gil.enabled == Some(false)) {
+        if profile.is_without_gil() {
             return Err("it ran without a GIL".into());
         }
         let threads = profile.threads().iter();
