@@ -25,17 +25,20 @@ def registry():
 
 
 def contend():
-    """100 ms of waiting at least, in one wait."""
-    ready = threading.Event()
+    """About 100 ms of waiting, in one wait: a thread that comes back to the GIL every
+    millisecond, and another that keeps it for longer."""
+    ready, done = threading.Event(), threading.Event()
 
-    def wait():
+    def come_back():
         ready.set()
-        time.sleep(0.001)
+        while not done.is_set():
+            time.sleep(0.001)
 
-    thread = threading.Thread(target=wait)
+    thread = threading.Thread(target=come_back)
     thread.start()
     ready.wait()
     usleep_holding(120_000)
+    done.set()
     thread.join()
 
 
