@@ -215,6 +215,12 @@ def work(kind, name):
 
 def owned():
     """What an attacher might leave: the code objects' references, keys of threads."""
+    # A thread that was joined may need a moment more to end.
+    patience = time.monotonic() + 10
+    while len(os.listdir("/proc/self/task")) > threading.active_count():
+        if time.monotonic() > patience:
+            break
+        time.sleep(0.001)
     gc.collect()
     libc.malloc_trim(0)
     keys = []
