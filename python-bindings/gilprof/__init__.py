@@ -23,6 +23,7 @@ from gilprof._errors import (
 )
 from gilprof._limits import LimitExceeded, limit
 from gilprof._recording import is_running, profile, snapshot, start, stop
+from gilprof._watch import watch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING or _platform.unsupported() is None:
@@ -45,6 +46,7 @@ if TYPE_CHECKING or _platform.unsupported() is None:
         Rows,
         Samples,
         Site,
+        Stall,
         Table,
         Thread,
         WhatIf,
@@ -74,6 +76,7 @@ else:
         Rows,
         Samples,
         Site,
+        Stall,
         Table,
         Thread,
         WhatIf,
@@ -109,6 +112,7 @@ __all__ = [
     "Rows",
     "Samples",
     "Site",
+    "Stall",
     "Table",
     "Thread",
     "UnsupportedError",
@@ -124,4 +128,5 @@ __all__ = [
     "snapshot",
     "start",
     "stop",
+    "watch",
 ]

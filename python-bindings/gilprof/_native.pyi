@@ -30,8 +30,10 @@ __all__ = [
     "Session",
     "SharedSession",
     "Site",
+    "Stall",
     "Table",
     "Thread",
+    "Watch",
     "WhatIf",
     "__version__",
     "after_fork_in_child",
@@ -543,6 +545,35 @@ class Measure:
         _traceback: Optional[TracebackType],
         /,
     ) -> None: ...
+
+@final
+class Stall:
+    @property
+    def gil(self) -> int: ...
+    @property
+    def thread_id(self) -> int: ...
+    @property
+    def native_id(self) -> Optional[int]: ...
+    @property
+    def thread(self) -> str: ...
+    @property
+    def held_ns(self) -> int: ...
+    @property
+    def waiters(self) -> int: ...
+    @property
+    def is_over(self) -> bool: ...
+    @property
+    def stack(self) -> List[Frame]: ...
+    @property
+    def native(self) -> List[Frame]: ...
+
+@final
+class Watch:
+    def __new__(
+        cls, session: Session, hold_ns: int, *, log: Optional[int], told: bool
+    ) -> Watch: ...
+    def next(self) -> Optional[Stall]: ...
+    def close(self) -> None: ...
 
 @final
 class Session:

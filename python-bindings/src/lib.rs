@@ -22,6 +22,7 @@ mod attachment;
 mod measure;
 mod session;
 mod shared;
+mod watch;
 
 use std::ffi::OsString;
 
@@ -59,6 +60,7 @@ mod _native {
     #[pymodule_export]
     use crate::table::Table;
     #[pymodule_export]
+    use crate::watch::{Stall, Watch};
     #[pymodule_export]
     use crate::what_if::WhatIf;
     #[pymodule_export]

@@ -46,7 +46,7 @@ impl Session {
 
     /// The profile from the start of the session to now.
     fn snapshot(&self, py: Python<'_>) -> Result<Profile> {
-        let session = self.lock().clone().ok_or(gilprof::Error::NotRunning)?;
+        let session = self.get()?;
         Ok(py.detach(move || session.snapshot())?.into())
     }
 
@@ -59,6 +59,12 @@ impl Session {
 }
 
 impl Session {
+    /// The session, if it is open.
+    pub(crate) fn get(&self) -> Result<Arc<gilprof::Session>> {
+        let session = self.lock().clone();
+        Ok(session.ok_or(gilprof::Error::NotRunning)?)
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<gilprof::Session>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }

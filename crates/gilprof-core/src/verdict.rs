@@ -16,7 +16,7 @@ mod place;
 mod queue;
 mod shares;
 mod supply;
-mod words;
+pub(crate) mod words;
 
 use crate::profile::Profile;
 use gauge::{Gauge, LEAST_WALL_NS};

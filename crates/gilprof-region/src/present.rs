@@ -39,9 +39,17 @@ impl Region {
 
     /// The operating system's id of a living thread.
     pub fn native_id(&self, thread: u32) -> Option<u32> {
-        let mut present = self.present();
-        let found = present.find(|one| one.thread == thread)?;
-        Some(found.native_id)
+        Some(self.present_as(thread)?.native_id)
+    }
+
+    /// The name of a living thread; empty where it has none.
+    pub fn name(&self, thread: u32) -> Option<String> {
+        let slot = self.present_as(thread)?.slot;
+        Some(self.thread(slot)?.name().read())
+    }
+
+    fn present_as(&self, thread: u32) -> Option<Present> {
+        self.present().find(|one| one.thread == thread)
     }
 }
 
@@ -101,6 +109,9 @@ mod tests {
         cell.end_switch_wait(2_200);
         assert_eq!(states(), [(4242, State::Detached, 2_000)]);
         assert_eq!(region.native_id(cell.id()), Some(4242));
+        cell.name().write("worker".bytes());
+        assert_eq!(region.name(cell.id()).as_deref(), Some("worker"));
+        assert_eq!(region.name(cell.id() + 1), None);
         region.note_end(slot, 3_000, None);
         writer.acquire(slot, 3_500);
         writer.cell().leave();

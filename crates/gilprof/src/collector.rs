@@ -10,6 +10,7 @@ use gilprof_region::{Cursor, Cut, Next, Recording, Region};
 
 use crate::blocks::Blocks;
 use crate::hardware::Hardware;
+use crate::lookout::Lookout;
 use crate::on_cpu::OnCpu;
 use crate::options::Options;
 use crate::pace::Pace;
@@ -52,6 +53,8 @@ pub(crate) struct Collector {
     /// What the CPUs' counters say, where that was asked for.
     hardware: Option<Hardware>,
     stolen: Stolen,
+    /// Those who are told of long holds.
+    lookouts: Vec<Lookout>,
 }
 
 impl Default for Collector {
@@ -77,6 +80,7 @@ impl Default for Collector {
             on_cpu: OnCpu::default(),
             hardware: None,
             stolen: Stolen::new(),
+            lookouts: Vec::new(),
         }
     }
 }
@@ -122,11 +126,18 @@ impl Collector {
         }
         let native = self.native.get_or_insert_with(|| Native::new(pid));
         self.look_again = self.stacks.look(region, native);
+        let mut told_ended = false;
+        self.lookouts.retain(|lookout| !lookout.is_given_up());
+        for lookout in &mut self.lookouts {
+            told_ended |= lookout.notes_ends(region);
+            let next = lookout.look(region, &mut self.stacks, native);
+            self.look_again = Some(self.look_again.map_or(next, |look| look.min(next)));
+        }
         self.blocks.look(region, native);
         if let Some(hardware) = &mut self.hardware {
             hardware.look(region);
         }
-        if now >= self.due || filling {
+        if now >= self.due || filling || told_ended {
             let events = self.drain(region);
             self.due = now + self.pace.pause(events, region.sizes().relaxed_batch());
         } else {
@@ -134,6 +145,11 @@ impl Collector {
         }
         let left = self.due.saturating_duration_since(now);
         self.look_again.map_or(left, |look| look.min(left))
+    }
+
+    /// From now on, this one is told of long holds.
+    pub(crate) fn look_out(&mut self, lookout: Lookout) {
+        self.lookouts.push(lookout);
     }
 
     /// Closes the files that looking at threads takes, until it goes on.
@@ -174,6 +190,9 @@ impl Collector {
             match next {
                 Next::Event(event) => {
                     ledger.apply(event);
+                    for lookout in &mut self.lookouts {
+                        lookout.saw(gil, event);
+                    }
                     if let Some(timeline) = &mut self.timeline {
                         timeline.push(gil, event);
                     }

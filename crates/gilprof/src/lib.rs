@@ -21,6 +21,7 @@ mod collector;
 mod culprit;
 mod glimpses;
 mod hardware;
+mod lookout;
 mod names;
 mod natives;
 mod numbers;
@@ -44,7 +45,9 @@ mod sampling;
 mod session;
 mod shared;
 mod source;
+mod stall_log;
 mod tree;
+mod watch;
 
 pub use attachment::Attachment;
 pub use error::Error;
@@ -55,10 +58,12 @@ pub use sampling::Sampling;
 pub use session::{Builder, Profiler, Session, snapshot};
 pub use shared::{Listener, SharedSession, VARIABLE, in_followed_child};
 pub use source::Source;
+pub use stall_log::StallLog;
 pub use tree::ProcessTree;
+pub use watch::Watch;
 
 pub use gilprof_core as core;
-pub use gilprof_core::{Ended, Finding, Profile, Window};
+pub use gilprof_core::{Ended, Finding, Profile, Stall, Window};
 pub use gilprof_probe::{KnownThread, is_running, name_this_thread};
 pub use gilprof_region::Reading;
 

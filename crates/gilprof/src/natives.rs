@@ -57,6 +57,11 @@ impl Natives {
         }
     }
 
+    /// The next look is not put off.
+    pub(crate) fn hurry(&mut self) {
+        self.due = None;
+    }
+
     /// Looks where a holder is whose frames stood still. `stands` says whether they
     /// still do.
     pub(crate) fn look(

@@ -12,6 +12,7 @@ use gilprof_region::Region;
 use crate::collector::Collector;
 use crate::engine::lock;
 use crate::error::Error;
+use crate::lookout::Lookout;
 use crate::names;
 use crate::options::Options;
 use crate::signals::{spawn_quiet, thread_cpu_ns};
@@ -82,6 +83,13 @@ impl Followed {
         let (subscriber, receiver) = Subscriber::new(interval, self.profile(None, None));
         self.subscribers.push(subscriber);
         receiver
+    }
+
+    /// From now on, stalls are told. Gives back the region, whose bell wakes the reader.
+    pub(crate) fn look_out(&mut self, lookout: Lookout) -> &'static Region {
+        self.collector.look_out(lookout);
+        self.region.ring_bell_for_certain();
+        self.region
     }
 
     /// Reads what is new, sends what is due; says when to look again.

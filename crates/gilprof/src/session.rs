@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
-use gilprof_core::{Profile, Window};
+use gilprof_core::{Profile, Stall, Window};
 use gilprof_probe::KnownThread;
 
-use crate::engine::{engine, python};
+use crate::engine::{engine, lock, python};
 use crate::error::Error;
 use crate::options::{ClockChoice, Options};
+use crate::watch::Watch;
 
 /// Starts recordings of the process it is in.
 ///
@@ -142,6 +143,27 @@ impl Session {
             let receiver = crate::engine::lock(&followed).subscribe(interval);
             Ok(receiver)
         })
+    }
+
+    /// Tells of each hold that lasts for `hold` or longer, 1 ms to 1 hour, while others
+    /// wait for it: once while it lasts, at `hold` or some milliseconds later, and once when
+    /// it is over. Until what is given back is dropped.
+    ///
+    /// `tell` is called on the thread that follows the recording. It has to be quick, must
+    /// not wait for anything, and above all not for the GIL: as long as the hold lasts,
+    /// nobody gets it. [`StallLog`](crate::StallLog) writes to a file, a `try_send` on a
+    /// channel reaches another thread.
+    ///
+    /// # Errors
+    /// [`Error::is_option`] where `hold` is not allowed, [`Error::NotRunning`] where the
+    /// recording was ended by force.
+    pub fn watch(
+        &self,
+        hold: Duration,
+        tell: impl FnMut(&Stall) + Send + 'static,
+    ) -> Result<Watch, Error> {
+        let followed = python()?.detached(|| engine().followed())?;
+        Watch::new(&mut lock(&followed), hold, tell)
     }
 
     /// Stops, and gives the profile of the whole session. The hooks go away

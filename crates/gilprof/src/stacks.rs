@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use gilprof_core::SiteKind;
+use gilprof_core::{Frame, SiteKind};
 use gilprof_native::Native;
-use gilprof_region::{Moment, RawFrame, RawStack, Region, StackCursor};
+use gilprof_region::{Held, Moment, RawFrame, RawStack, Region, StackCursor};
 
 use crate::codes::Codes;
 use crate::culprit::Culprit;
@@ -153,6 +153,31 @@ impl Stacks {
             self.glimpses.keep(held, numbered, glimpse.spent_ns);
         }
         pause
+    }
+
+    /// Where a hold of the main GIL that goes on was seen most: functions of Python, and the
+    /// native ones that the innermost of them has called.
+    pub(crate) fn seen_in(
+        &mut self,
+        region: &Region,
+        native: &mut Native,
+        held: Held,
+    ) -> (Vec<Frame>, Vec<Frame>) {
+        // Once more, without regard to what looks may cost: this is rare.
+        self.natives.hurry();
+        self.look(region, native);
+        let seen = self.glimpses.of(held).filter(|(stack, _)| !stack.is_empty());
+        let most = seen.max_by_key(|(_, weights)| weights.spent_ns);
+        let (Some((stack, _)), Some(codes)) = (most, &self.codes) else {
+            return (Vec::new(), Vec::new());
+        };
+        let functions = self.natives.of(stack).into_iter().flatten();
+        let functions = functions.max_by_key(|(_, count)| *count);
+        let functions = functions.into_iter().flat_map(|(numbers, _)| numbers);
+        (
+            stack.iter().map(|frame| codes.name(frame)).collect(),
+            functions.filter_map(|&number| native.frame(number).cloned()).collect(),
+        )
     }
 
     /// What the last look cost this thread. Native functions have a budget of their

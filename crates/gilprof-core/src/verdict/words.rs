@@ -15,7 +15,7 @@ pub(super) fn percent(part: f64) -> String {
 }
 
 /// Three significant digits with a unit that fits.
-pub(super) fn duration(ns: u64) -> String {
+pub(crate) fn duration(ns: u64) -> String {
     let (value, unit) = match ns {
         0..1_000 => return format!("{ns} ns"),
         1_000..1_000_000 => (ns as f64 / 1e3, "µs"),
