@@ -124,7 +124,10 @@ mod tests {
             is_over: true,
             ..stall()
         };
-        assert_eq!(over.to_string(), "thread 'hog' let go of the GIL after 10.0 s");
+        assert_eq!(
+            over.to_string(),
+            "thread 'hog' let go of the GIL after 10.0 s"
+        );
     }
 
     #[test]

@@ -166,7 +166,10 @@ impl Stacks {
         // Once more, without regard to what looks may cost: this is rare.
         self.natives.hurry();
         self.look(region, native);
-        let seen = self.glimpses.of(held).filter(|(stack, _)| !stack.is_empty());
+        let seen = self
+            .glimpses
+            .of(held)
+            .filter(|(stack, _)| !stack.is_empty());
         let most = seen.max_by_key(|(_, weights)| weights.spent_ns);
         let (Some((stack, _)), Some(codes)) = (most, &self.codes) else {
             return (Vec::new(), Vec::new());
@@ -176,7 +179,9 @@ impl Stacks {
         let functions = functions.into_iter().flat_map(|(numbers, _)| numbers);
         (
             stack.iter().map(|frame| codes.name(frame)).collect(),
-            functions.filter_map(|&number| native.frame(number).cloned()).collect(),
+            functions
+                .filter_map(|&number| native.frame(number).cloned())
+                .collect(),
         )
     }
 
