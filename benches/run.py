@@ -21,6 +21,7 @@ import gilprof
 import workloads
 from attach import attach
 from compare import Row, alternated, differences, median_interval, quartiles, ratios, timed
+from stalls import stalls
 
 HERE = Path(__file__).resolve().parent
 # Many short rounds: what disturbs a machine for longer disturbs both of a pair.
@@ -300,6 +301,7 @@ BENCHES = [
     snapshot,
     measure,
     attach,
+    stalls,
 ]
 
 
