@@ -104,3 +104,8 @@ pub fn name_thread(native_id: u32, name: &str) -> bool {
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// And the guide for programs that embed Python.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/embedding.md")]
+struct Guide;
