@@ -16,18 +16,44 @@ pub struct Held {
     pub waiters: u64,
 }
 
+/// Who holds a GIL at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// A thread does.
+    Held(Held),
+    /// Nobody does, or a thread that has no slot.
+    Nobody,
+    /// An event is being booked. That takes some nanoseconds, and for as long as its thread
+    /// has no CPU meanwhile.
+    Unclear,
+}
+
 impl Region {
     /// Who holds a GIL right now; `None` where nobody does, or where that
     /// changes in this instant.
     pub fn held(&self, gil: u32) -> Option<Held> {
-        let cell = self.gil(gil)?;
+        match self.holder(gil) {
+            Holder::Held(held) => Some(held),
+            Holder::Nobody | Holder::Unclear => None,
+        }
+    }
+
+    /// Who holds a GIL right now.
+    pub fn holder(&self, gil: u32) -> Holder {
+        let Some(cell) = self.gil(gil) else {
+            return Holder::Nobody;
+        };
         // Pairs with the release store in `leave`.
         let before = cell.sequence.load(Ordering::Acquire);
-        let held = self.read_held(cell)?;
+        let held = self.read_held(cell);
         // Pairs with the release fence in `enter`.
         fence(Ordering::Acquire);
         let after = cell.sequence.load(Relaxed);
-        (before == after && before.is_multiple_of(2)).then_some(held)
+        match held {
+            _ if before != after || !before.is_multiple_of(2) => Holder::Unclear,
+            Some(held) => Holder::Held(held),
+            None => Holder::Nobody,
+        }
     }
 
     fn read_held(&self, cell: &GilCell) -> Option<Held> {

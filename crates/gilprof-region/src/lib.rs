@@ -66,7 +66,7 @@ pub use cut::{Cut, Unread};
 pub use error::Error;
 pub use gil::GilCell;
 pub use header::{CODE_LAYOUT_WORDS, FRAME_LAYOUT_WORDS, GILS, Header, MAX_THREADS, Phase};
-pub use held::Held;
+pub use held::{Held, Holder};
 pub use hist::HistCell;
 pub use name::{NAME_BYTES, NameCell};
 pub use order::{EXPORTS_WORDS, Exports, ORDER_WORDS, Order, OrderCell, Progress};

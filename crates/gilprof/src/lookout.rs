@@ -11,14 +11,12 @@ use std::time::Duration;
 
 use gilprof_core::{Event, EventKind, Stall};
 use gilprof_native::Native;
-use gilprof_region::{Held, Region};
+use gilprof_region::{Held, Holder, Region};
 
 use crate::stacks::Stacks;
 
 /// How long it is at most between two looks at a hold that was told or is to be.
 const CLOSELY: Duration = Duration::from_millis(20);
-/// Who holds is not known while an event is being booked, which takes less than this.
-const TRIES: usize = 1_000;
 
 /// What is done with a stall. On the reader's thread: it must not wait for anything.
 pub(crate) type Tell = Box<dyn FnMut(&Stall) + Send>;
@@ -78,8 +76,11 @@ impl Lookout {
         // What no event has said since the last time, none will: it was lost.
         self.told.retain(|told| !told.is_gone);
         for told in &mut self.told {
-            let held = held(region, told.stall.gil);
-            told.is_gone = held.is_none_or(|held| held.began_ns != told.began_ns);
+            told.is_gone = match region.holder(told.stall.gil) {
+                Holder::Held(held) => held.began_ns != told.began_ns,
+                Holder::Nobody => true,
+                Holder::Unclear => false,
+            };
         }
         self.told.iter().any(|told| told.is_gone)
     }
@@ -93,8 +94,10 @@ impl Lookout {
     ) -> Duration {
         let closely = CLOSELY.min(self.limit / 4);
         let each = (0..region.gils()).map(|gil| {
-            let Some(held) = held(region, gil) else {
-                return self.limit;
+            let held = match region.holder(gil) {
+                Holder::Held(held) => held,
+                Holder::Nobody => return self.limit,
+                Holder::Unclear => return closely,
             };
             let now_ns = region.clock().now_ns();
             let held_ns = now_ns.saturating_sub(held.began_ns);
@@ -123,10 +126,6 @@ impl fmt::Debug for Lookout {
         let mut shown = f.debug_struct("Lookout");
         shown.field("limit", &self.limit).finish_non_exhaustive()
     }
-}
-
-fn held(region: &Region, gil: u32) -> Option<Held> {
-    (0..TRIES).find_map(|_| region.held(gil))
 }
 
 fn describe(
@@ -311,6 +310,29 @@ mod tests {
         scene.turn();
         assert_eq!(scene.told().len(), 1);
         assert!(scene.lookout.told.is_empty());
+    }
+
+    #[test]
+    fn a_hold_goes_on_while_another_threads_event_is_being_booked() {
+        let mut scene = Scene::new();
+        let (holder, waiter) = (scene.holder, scene.waiter);
+        scene.writes(|writer| {
+            writer.acquire(holder, 0);
+            writer.wait(waiter, 1);
+        });
+        scene.turn();
+        // Its thread has lost its CPU in the middle of that.
+        Writer::new(&scene.region, 0).unwrap().cell().enter();
+        let closely = CLOSELY.min(LIMIT / 4);
+        assert_eq!((scene.turn(), scene.turn()), (closely, closely));
+        Writer::new(&scene.region, 0).unwrap().cell().leave();
+        scene.turn();
+        assert_eq!(scene.told().len(), 1);
+        scene.writes(|writer| {
+            writer.release(5);
+        });
+        scene.turn();
+        assert!(scene.told()[1].is_over);
     }
 
     #[test]
