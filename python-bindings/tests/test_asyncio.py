@@ -34,8 +34,9 @@ async def turns(work, count=5):
 def test_callbacks_that_compute_are_told_from_those_that_block():
     computing = measured(lambda: turns(lambda: usleep_holding(20_000)))
     blocked = measured(lambda: turns(lambda: usleep(20_000)))
-    assert computing.computing_ns >= 100e6 > 4 * computing.blocked_ns
-    assert blocked.blocked_ns >= 100e6 > 4 * blocked.computing_ns
+    assert computing.computing_ns >= 100e6 and blocked.blocked_ns >= 100e6
+    assert computing.computing_ns > 2 * computing.blocked_ns, repr(computing)
+    assert blocked.blocked_ns > 2 * blocked.computing_ns, repr(blocked)
     for lag in (computing, blocked):
         assert lag.lag_ns == lag.gil_ns + lag.computing_ns + lag.blocked_ns
         # One turn a piece of work, and some that found nothing to do.
