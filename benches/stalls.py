@@ -54,22 +54,24 @@ def stalls():
     for kind, function in KINDS.items():
         told, named = [], 0
         for seconds in SECONDS:
-            after_ms, place = one(program, kind, seconds)
+            after_ms, functions = one(program, kind, seconds)
             told.append(after_ms)
-            named += function in place
+            named += function in functions
         what = f"stall told in {kind} ({named} of {len(SECONDS)} named)"
         yield Row(what, "ms", told, BUDGET_MS)
     program.communicate()
 
 
 def one(program, kind, seconds):
-    """After how many ms the last hold of a piece of work was told, and its first place."""
+    """After how many ms the last hold of a piece of work was told, and its native functions."""
     program.stdin.write(f"{kind} {seconds}\n")
     program.stdin.flush()
     while True:
         entry = program.stderr.readline()
         if "has held the GIL" in entry:
-            came, place = time.monotonic_ns(), program.stderr.readline()
+            came, functions = time.monotonic_ns(), ""
         elif "let go" in entry:
             break
-    return (came - int(program.stdout.readline())) / 1e6, place
+        elif entry.startswith("  in "):
+            functions += entry
+    return (came - int(program.stdout.readline())) / 1e6, functions

@@ -51,7 +51,8 @@ impl fmt::Display for Stall {
                 " has held the GIL for {held}, and {many} threads wait for it"
             )?,
         }
-        if let Some(function) = self.native.iter().find(|frame| frame.is_named()) {
+        let named = self.native.iter().filter(|frame| frame.is_named());
+        for function in named.take(WRITTEN) {
             write!(f, "\n  in {} ({})", function.function, function.file)?;
         }
         for frame in self.stack.iter().take(WRITTEN) {
@@ -84,6 +85,7 @@ mod tests {
             stack: vec![frame("dump", 12), frame("main", 90)],
             native: vec![
                 Frame::of_native(None, "libc.so.6"),
+                Frame::of_native(Some("py_encode_basestring".into()), "_json.so"),
                 Frame::of_native(Some("encoder_call".into()), "_json.so"),
             ],
             ..Stall::default()
@@ -95,6 +97,7 @@ mod tests {
         assert_eq!(
             stall().to_string(),
             "thread 'hog' has held the GIL for 104 ms, and 2 threads wait for it\n  \
+             in py_encode_basestring (_json.so)\n  \
              in encoder_call (_json.so)\n  \
              at /srv/app.py:12 in dump\n  \
              at /srv/app.py:90 in main"

@@ -16,6 +16,8 @@ use crate::table::Table;
 /// How many different stacks of a thread are kept; what comes later goes to the
 /// stack that is not known.
 const DIFFERENT: usize = 4_096;
+/// How often it is looked for the native functions of a hold that is to be told.
+const TRIES: usize = 5;
 
 /// A stack, and what its weight means.
 type Key = (SiteKind, Vec<RawFrame>);
@@ -163,26 +165,41 @@ impl Stacks {
         native: &mut Native,
         held: Held,
     ) -> (Vec<Frame>, Vec<Frame>) {
-        // Once more, without regard to what looks may cost: this is rare.
-        self.natives.hurry();
-        self.look(region, native);
-        let seen = self
-            .glimpses
-            .of(held)
-            .filter(|(stack, _)| !stack.is_empty());
-        let most = seen.max_by_key(|(_, weights)| weights.spent_ns);
-        let (Some((stack, _)), Some(codes)) = (most, &self.codes) else {
+        // Without regard to what looks may cost: this is rare.
+        for _ in 0..TRIES {
+            self.natives.hurry();
+            self.look(region, native);
+            if self.native_in(held).is_some() {
+                break;
+            }
+        }
+        let (Some(stack), Some(codes)) = (self.most_in(held), &self.codes) else {
             return (Vec::new(), Vec::new());
         };
-        let functions = self.natives.of(stack).into_iter().flatten();
-        let functions = functions.max_by_key(|(_, count)| *count);
-        let functions = functions.into_iter().flat_map(|(numbers, _)| numbers);
+        let functions = self.native_in(held).unwrap_or_default().iter();
         (
             stack.iter().map(|frame| codes.name(frame)).collect(),
             functions
                 .filter_map(|&number| native.frame(number).cloned())
                 .collect(),
         )
+    }
+
+    /// The stack in which a hold that goes on was seen most.
+    fn most_in(&self, held: Held) -> Option<&[RawFrame]> {
+        let seen = self
+            .glimpses
+            .of(held)
+            .filter(|(stack, _)| !stack.is_empty());
+        let most = seen.max_by_key(|(_, weights)| weights.spent_ns)?;
+        Some(most.0)
+    }
+
+    /// The native functions that were seen in it most.
+    fn native_in(&self, held: Held) -> Option<&[u32]> {
+        let seen = self.natives.of(self.most_in(held)?)?.iter();
+        let (functions, _) = seen.max_by_key(|(_, count)| *count)?;
+        Some(functions)
     }
 
     /// What the last look cost this thread. Native functions have a budget of their
