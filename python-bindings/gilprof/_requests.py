@@ -2,14 +2,13 @@
 
 import json
 import logging
-import os
 import random
-import threading
 import time
 
 import gilprof
 from gilprof import _platform
 from gilprof._limits import culprit, place
+from gilprof._per_process import PerProcess
 from gilprof._units import duration, duration_ns, ratio
 
 TYPE_CHECKING = False
@@ -106,17 +105,10 @@ class Requests:
         self._missing = _platform.unsupported()
         if self._missing is not None:
             log.warning("requests are not measured: %s", self._missing)
-        self._new_lock()
-        os.register_at_fork(after_in_child=self._new_lock)
-        self._pid = 0
-        #: Since whom was last to blame.
-        self._window: "Optional[gilprof.profile]" = None
+        #: Since it was asked last who is to blame.
+        self._window = PerProcess()
         self._blamed_at = 0
         self._said: "List[str]" = []
-
-    def _new_lock(self) -> None:
-        """A thread that the child of a fork does not have may hold the old one."""
-        self._lock = threading.Lock()
 
     def begin(self, known: "Any", method: str, path: str) -> "Optional[Request]":
         """The request, if it is to be measured. `known` is what is known of it already: what
@@ -128,7 +120,7 @@ class Requests:
             return None
         if self._rate < 1 and random.random() >= self._rate:
             return None
-        if self._pid != os.getpid():
+        if not self._window.has_begun():
             self._start()
         request = known[KEY] = Request(method, path)
         return request
@@ -148,31 +140,20 @@ class Requests:
 
     def _start(self) -> None:
         """Records this process from its first request on: a server may fork before."""
-        with self._lock:
-            if self._pid == os.getpid():
-                return
-            self._pid = os.getpid()
-            window = gilprof.profile()
-            try:
-                window.__enter__()
-            except gilprof.Error as error:
-                self._missing = str(error)
-                log.warning("requests are not measured: %s", error)
-                return
-            self._window, self._blamed_at = window, 0
+        try:
+            self._window.begin()
+        except gilprof.Error as error:
+            self._missing = str(error)
+            log.warning("requests are not measured: %s", error)
 
     def _blame(self) -> "Optional[str]":
         """Who made threads wait most since this was asked last; None if that was just now."""
-        with self._lock:
-            now = time.monotonic_ns()
-            if self._window is None or now - self._blamed_at < _BLAMED_NS:
-                return None
-            self._blamed_at = now
-            # A window follows without a gap: the recording goes on.
-            last, self._window = self._window, gilprof.profile()
-            self._window.__enter__()
-            last.__exit__(None, None, None)
-        site = culprit(last.result)
+        now = time.monotonic_ns()
+        if now - self._blamed_at < _BLAMED_NS:
+            return None
+        self._blamed_at = now
+        last = self._window.renew()
+        site = None if last is None else culprit(last)
         return None if site is None else place(site)
 
     def _say_once(self, sentence: str) -> None:

@@ -24,8 +24,7 @@ def recording():
     that they share it."""
     yield
     for one in MADE:
-        if one._requests._window is not None:
-            one._requests._window.__exit__(None, None, None)
+        one._requests._window.end()
     MADE.clear()
 
 
