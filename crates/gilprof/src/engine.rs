@@ -12,6 +12,7 @@ use gilprof_probe::{KnownThread, Python, Setup};
 use gilprof_region::{Region, Sizes};
 
 use crate::error::Error;
+use crate::exporter;
 use crate::options::Options;
 use crate::reader::{Followed, Reader};
 
@@ -20,6 +21,8 @@ use crate::reader::{Followed, Reader};
 pub(crate) struct Engine {
     pid: u32,
     state: Mutex<State>,
+    /// Who serves the metrics of this process.
+    exporters: Mutex<Vec<exporter::Shared>>,
 }
 
 #[derive(Debug, Default)]
@@ -98,7 +101,12 @@ impl Engine {
                 running,
                 spares: Vec::new(),
             }),
+            exporters: Mutex::default(),
         }
+    }
+
+    pub(crate) fn exporters(&self) -> &Mutex<Vec<exporter::Shared>> {
+        &self.exporters
     }
 
     /// Joins the recording or starts it; says whether it was there before.

@@ -45,6 +45,14 @@ pub enum Error {
         /// The process it belongs to.
         pid: u32,
     },
+    /// The exporter cannot have the address.
+    #[error("cannot listen on {address}: {reason}")]
+    Address {
+        /// The address.
+        address: String,
+        /// Why not, and what to do.
+        reason: &'static str,
+    },
     /// The operating system refused.
     #[error("cannot {what}: {source}")]
     Os {

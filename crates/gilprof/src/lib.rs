@@ -37,6 +37,7 @@ mod window;
 
 mod attachment;
 mod ended;
+mod exporter;
 mod follow;
 mod hooked;
 mod joined;
@@ -51,6 +52,7 @@ mod watch;
 
 pub use attachment::Attachment;
 pub use error::Error;
+pub use exporter::Exporter;
 pub use follow::Follower;
 pub use measure::{Measure, Measured};
 pub use options::{ClockChoice, Options};
@@ -64,6 +66,7 @@ pub use watch::Watch;
 
 pub use gilprof_core as core;
 pub use gilprof_core::{Ended, Finding, Profile, Stall, Window};
+pub use gilprof_metrics as metrics;
 pub use gilprof_probe::{KnownThread, is_running, name_this_thread};
 pub use gilprof_region::Reading;
 
@@ -71,20 +74,30 @@ pub use gilprof_region::Reading;
 /// `os.register_at_fork`; a host that forks by itself calls these.
 pub mod fork {
     use crate::engine::{engine, python};
+    use crate::exporter;
 
     /// Before the fork, in the parent.
     pub fn before() {
-        detached(|| engine().before_fork());
+        detached(|| {
+            exporter::before_fork();
+            engine().before_fork();
+        });
     }
 
     /// After the fork, in the parent.
     pub fn after_in_parent() {
-        detached(|| engine().after_fork());
+        detached(|| {
+            engine().after_fork();
+            exporter::after_fork_in_parent();
+        });
     }
 
     /// After the fork, in the child.
     pub fn after_in_child() {
-        detached(|| engine().after_fork());
+        detached(|| {
+            engine().after_fork();
+            exporter::after_fork_in_child();
+        });
     }
 
     fn detached(work: impl FnOnce()) {

@@ -5,10 +5,10 @@ use std::thread::{Builder, JoinHandle};
 
 /// Starts a thread with every signal blocked, so that each one is delivered to
 /// a thread of the program, as it would be without us.
-pub(crate) fn spawn_quiet(
+pub(crate) fn spawn_quiet<T: Send + 'static>(
     name: &str,
-    work: impl FnOnce() + Send + 'static,
-) -> io::Result<JoinHandle<()>> {
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<JoinHandle<T>> {
     let before = block_all();
     let spawned = Builder::new().name(name.into()).spawn(work);
     restore(&before);
