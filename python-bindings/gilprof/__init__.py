@@ -21,6 +21,7 @@ from gilprof._errors import (
     OptionError,
     UnsupportedError,
 )
+from gilprof._exporter import Exporter, serve_metrics
 from gilprof._limits import LimitExceeded, limit
 from gilprof._recording import is_running, profile, snapshot, start, stop
 from gilprof._watch import watch
@@ -38,6 +39,8 @@ if TYPE_CHECKING or _platform.unsupported() is None:
         Gil,
         Hold,
         Measure,
+        Metric,
+        MetricPoint,
         Process,
         ProcessMeasure,
         Profile,
@@ -68,6 +71,8 @@ else:
         Gil,
         Hold,
         Measure,
+        Metric,
+        MetricPoint,
         Process,
         ProcessMeasure,
         Profile,
@@ -95,6 +100,7 @@ __all__ = [
     "Distribution",
     "Error",
     "Evidence",
+    "Exporter",
     "Finding",
     "FormatError",
     "Frame",
@@ -102,6 +108,8 @@ __all__ = [
     "Hold",
     "LimitExceeded",
     "Measure",
+    "Metric",
+    "MetricPoint",
     "NotRunningError",
     "OptionError",
     "Process",
@@ -125,6 +133,7 @@ __all__ = [
     "measure",
     "merge",
     "profile",
+    "serve_metrics",
     "snapshot",
     "start",
     "stop",

@@ -12,17 +12,18 @@ from gilprof._errors import NotRunningError, UnsupportedError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
-    from typing import Any, Dict, List, Optional, Type, Union
+    from typing import Any, Callable, Dict, List, Optional, Tuple, Type, TypeVar, Union
 
-    from gilprof._native import Profile, Session
+    from gilprof._native import Exporter, Profile, Session
 
     _Option = Union[int, str]
+    _Opened = TypeVar("_Opened", Exporter, Session)
 
 _lock = threading.RLock()
 #: Sessions of start(), innermost last.
 _started: "List[Session]" = []
-#: Sessions that are open, those of profile() included.
-_open: "List[Session]" = []
+#: Sessions that are open, those of profile() and of exporters included.
+_open: "List[Union[Exporter, Session]]" = []
 _prepared = False
 
 
@@ -139,15 +140,30 @@ class profile:
 
 def open_session(options: "Dict[str, _Option]") -> "Session":
     """A session of the caller's own, with threads named from now on."""
+
+    def session(texts: "List[Tuple[str, str]]", threads: "List[Tuple[int, str]]") -> "Session":
+        from gilprof import _native
+
+        return _native.Session(texts, threads)
+
+    return opened(session, options)
+
+
+def opened(
+    opens: "Callable[[List[Tuple[str, str]], List[Tuple[int, str]]], _Opened]",
+    options: "Dict[str, _Option]",
+) -> "_Opened":
+    """What `opens` makes of the options and of the threads that there are: a session, or what
+    has one. Threads are named from now on."""
     _require()
-    from gilprof import _names, _native
+    from gilprof import _names
 
     texts = [(option, str(value)) for option, value in options.items()]
     with _lock:
         _prepare()
         _names.watch()
         try:
-            session = _native.Session(texts, _names.living())
+            session = opens(texts, _names.living())
         except BaseException:
             _rest()
             raise
@@ -157,7 +173,7 @@ def open_session(options: "Dict[str, _Option]") -> "Session":
     return session
 
 
-def close_session(session: "Session") -> "Profile":
+def close_session(session: "Union[Exporter, Session]") -> "Profile":
     """Ends a session."""
     from gilprof import _names
 

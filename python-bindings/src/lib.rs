@@ -6,6 +6,7 @@ mod error;
 mod text;
 
 mod finding;
+mod metric;
 mod rows;
 mod site;
 mod what_if;
@@ -19,6 +20,7 @@ mod profile;
 mod query;
 
 mod attachment;
+mod exporter;
 mod measure;
 mod session;
 mod shared;
@@ -40,9 +42,13 @@ mod _native {
     #[pymodule_export]
     use crate::distribution::Distribution;
     #[pymodule_export]
+    use crate::exporter::Exporter;
+    #[pymodule_export]
     use crate::finding::{Evidence, Finding};
     #[pymodule_export]
     use crate::measure::{Measure, ProcessMeasure, measure};
+    #[pymodule_export]
+    use crate::metric::{Metric, MetricPoint};
     #[pymodule_export]
     use crate::process::Process;
     #[pymodule_export]

@@ -4,12 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use gilprof::core::{self, Clock, Ended, Mode, SiteKind};
+use gilprof::metrics::families;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::error::{Failure, Result, file_error, in_file};
 use crate::finding::Finding;
+use crate::metric::Metric;
 use crate::process::Process;
 use crate::query::Query;
 use crate::rows::Samples;
@@ -318,6 +320,14 @@ impl Profile {
         let findings: PyResult<Vec<Finding>> =
             findings.map(|finding| Finding::new(py, finding)).collect();
         PyTuple::new(py, findings?)
+    }
+
+    /// What monitoring systems are told of it: counters, gauges and histograms under the
+    /// names that Prometheus has for them.
+    fn metrics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let families = py.detach(|| families(&self.inner)).into_iter();
+        let metrics: PyResult<Vec<Metric>> = families.map(|one| Metric::new(py, one)).collect();
+        PyTuple::new(py, metrics?)
     }
 
     /// Asks the profile for rows.

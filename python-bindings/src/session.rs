@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use gilprof::{Options, Profiler};
+use gilprof::{Builder, Options, Profiler};
 use pyo3::prelude::*;
 
 use crate::error::Result;
@@ -26,17 +26,7 @@ impl Session {
         options: Vec<(String, String)>,
         threads: Vec<(u32, String)>,
     ) -> Result<Self> {
-        let mut builder = Profiler::builder();
-        if !options.is_empty() {
-            let mut chosen = Options::default();
-            for (option, value) in &options {
-                chosen.set(option, value)?;
-            }
-            builder = builder.options(chosen);
-        }
-        for (native_id, name) in threads {
-            builder = builder.known_thread(native_id, name);
-        }
+        let builder = builder(&options, threads)?;
         let session = py.detach(|| builder.start())?;
         Ok(Session {
             open: Mutex::new(Some(Arc::new(session))),
@@ -68,6 +58,25 @@ impl Session {
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<gilprof::Session>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A recording with these options and threads, that is about to start.
+pub(crate) fn builder(
+    options: &[(String, String)],
+    threads: Vec<(u32, String)>,
+) -> Result<Builder> {
+    let mut builder = Profiler::builder();
+    if !options.is_empty() {
+        let mut chosen = Options::default();
+        for (option, value) in options {
+            chosen.set(option, value)?;
+        }
+        builder = builder.options(chosen);
+    }
+    for (native_id, name) in threads {
+        builder = builder.known_thread(native_id, name);
+    }
+    Ok(builder)
 }
 
 /// Stops once no snapshot uses the session any more. In the child of a fork, a

@@ -12,7 +12,13 @@ import sys
 {change}
 import gilprof
 assert not gilprof.is_running()
-for use in (gilprof.start, gilprof.snapshot, gilprof.measure, lambda: gilprof.load("x")):
+for use in (
+    gilprof.start,
+    gilprof.snapshot,
+    gilprof.measure,
+    gilprof.serve_metrics,
+    lambda: gilprof.load("x"),
+):
     try:
         use()
     except gilprof.UnsupportedError as error:
@@ -35,7 +41,7 @@ assert "gilprof._native" not in sys.modules
 )
 def test_an_unsupported_python_imports_gilprof_and_cannot_start_it(python, change, reason):
     lines = python(IMPORT_AND_START.format(change=change)).stdout.splitlines()
-    assert len(lines) == 4
+    assert len(lines) == 5
     assert all(reason in line for line in lines)
 
 

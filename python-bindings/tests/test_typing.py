@@ -33,6 +33,12 @@ with gilprof.attach(4242, sample=True, interval="5ms") as looking:
     looks: int = 0 if merged.samples is None else merged.samples.count
 with gilprof.attach(looking.pid, threads=64, clock="monotonic"):
     pass
+with gilprof.serve_metrics("127.0.0.1:0", threads=64) as exporter:
+    url: str = f"http://{exporter.address}/metrics"
+for metric in merged.metrics():
+    for point in metric.points:
+        labelled: dict[str, str] = dict(point.labels)
+        told: str = f"{metric.name} {labelled} {point.value or point.sum} {point.buckets}"
 missing: bool = merged.stacks_missing is not None and merged.stacks_lost == 0
 """
 
