@@ -7,27 +7,30 @@
 
 Counters go up from the collector's start on; what Prometheus makes of them are rates:
 `rate(python_gil_wait_seconds_total[1m])` is how many threads wait at an average instant.
+
+In the multiprocess mode of prometheus_client, where collectors do not work, Multiprocess
+takes its place.
 """
 
-import os
-import threading
+import math
 
+from prometheus_client import Counter, Gauge
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
     HistogramMetricFamily,
 )
 
-import gilprof
+from gilprof._per_process import PerProcess
+from gilprof._pushing import Pushing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Iterator, List, Optional, Tuple, Union
+    from typing import Dict, Iterator, List, Optional, Union
+
+    import gilprof
 
     _Family = Union[CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily]
-
-#: Upper edges of the histograms, in seconds; one is the default switch interval.
-EDGES = (1e-5, 5e-5, 1e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5, 1.0)
 
 
 class Collector:
@@ -38,130 +41,82 @@ class Collector:
     """
 
     def __init__(self, **options: "Union[int, str]") -> None:
-        self._options = options
-        self._pid = 0
-        self._recording: "Optional[gilprof.profile]" = None
-        self._new_lock()
-        os.register_at_fork(after_in_child=self._new_lock)
-        self._start()
-
-    def _new_lock(self) -> None:
-        """A thread that the child of a fork does not have may hold the old one."""
-        self._lock = threading.Lock()
-
-    def _start(self) -> "gilprof.profile":
-        with self._lock:
-            if self._recording is None or self._pid != os.getpid():
-                self._pid = os.getpid()
-                self._recording = gilprof.profile(**self._options)
-                self._recording.__enter__()
-            return self._recording
+        self._recording = PerProcess(**options)
+        self._recording.begin()
 
     def close(self) -> None:
         """Ends the recording. The next scrape begins another."""
-        with self._lock:
-            recording, self._recording = self._recording, None
-        if recording is not None:
-            recording.__exit__(None, None, None)
+        self._recording.end()
 
     def describe(self) -> "List[_Family]":
-        """Nothing is read to learn the names: prometheus_client asks when it registers."""
-        return [CounterMetricFamily(name, text) for name, text, _ in _COUNTERS]
+        """What prometheus_client asks for when it registers the collector."""
+        return list(self.collect())
 
     def collect(self) -> "Iterator[_Family]":
         """What prometheus_client asks for at each scrape."""
-        profile = self._start().snapshot()
-        for name, text, value in _COUNTERS:
-            counter = CounterMetricFamily(name, text, labels=["interpreter"])
-            for gil in profile.gils:
-                counter.add_metric([_interpreter(gil)], value(gil))
-            yield counter
-        for name, text, part in (
-            ("python_gil_wait_duration_seconds", "How long threads waited for the GIL.", "wait"),
-            ("python_gil_hold_duration_seconds", "How long the GIL was held at a time.", "hold"),
-        ):
-            histogram = HistogramMetricFamily(name, text, labels=["interpreter"])
-            for gil in profile.gils:
-                durations = getattr(gil, part)
-                histogram.add_metric(
-                    [_interpreter(gil)], buckets(durations), durations.total_ns / 1e9
-                )
-            yield histogram
-        waiting = sum(thread.state == "waiting" for thread in profile.threads)
-        yield GaugeMetricFamily(
-            "python_gil_waiting_threads", "How many threads wait for a GIL now.", waiting
+        return map(_family, self._recording.snapshot().metrics())
+
+
+def _family(metric: "gilprof.Metric") -> "_Family":
+    names = [name for point in metric.points[:1] for name, _ in point.labels]
+    unit = metric.unit or ""
+    if metric.kind == "histogram":
+        histogram = HistogramMetricFamily(metric.name, metric.help, labels=names, unit=unit)
+        for point in metric.points:
+            buckets = [(_edge(edge), count) for edge, count in point.buckets or ()]
+            histogram.add_metric([value for _, value in point.labels], buckets, point.sum)
+        return histogram
+    family: "Union[CounterMetricFamily, GaugeMetricFamily]"
+    if metric.kind == "counter":
+        family = CounterMetricFamily(metric.name, metric.help, labels=names, unit=unit)
+    else:
+        family = GaugeMetricFamily(metric.name, metric.help, labels=names, unit=unit)
+    for point in metric.points:
+        family.add_metric([value for _, value in point.labels], point.value or 0)
+    return family
+
+
+def _edge(seconds: float) -> str:
+    """As Go writes it, and so Prometheus and its clients do."""
+    return "+Inf" if seconds == math.inf else str(seconds)
+
+
+class Multiprocess(Pushing):
+    """Writes the counters and gauges of each process into metrics of prometheus_client, which
+    in its multiprocess mode sums them over the processes. It has no histograms: those of
+    prometheus_client take single durations only.
+
+    Make one in each worker, after the fork. Every `interval`, as in "10s", a thread writes
+    what is new; close() does so a last time. Other options are those of gilprof.start().
+    """
+
+    def __init__(self, *, interval: "Optional[str]" = "10s", **options: "Union[int, str]") -> None:
+        super().__init__(interval, options)
+
+    def _send(self, metric: "gilprof.Metric", value: "Union[int, float]") -> None:
+        if metric.kind == "counter":
+            _counter(metric).inc(value)
+        else:
+            _gauge(metric).set(value)
+
+
+#: The registry takes each name once.
+_counters: "Dict[str, Counter]" = {}
+_gauges: "Dict[str, Gauge]" = {}
+
+
+def _counter(metric: "gilprof.Metric") -> Counter:
+    if metric.name not in _counters:
+        _counters[metric.name] = Counter(metric.name, metric.help)
+    return _counters[metric.name]
+
+
+def _gauge(metric: "gilprof.Metric") -> Gauge:
+    """Of what can be summed the sum, of the rest the most, over the processes that live."""
+    if metric.name not in _gauges:
+        _gauges[metric.name] = Gauge(
+            metric.name,
+            metric.help,
+            multiprocess_mode="livesum" if metric.name.endswith("_threads") else "livemax",
         )
-        yield GaugeMetricFamily(
-            "python_gil_enabled",
-            "Whether this Python runs with a GIL.",
-            float(all(gil.enabled is not False for gil in profile.gils)),
-        )
-        yield GaugeMetricFamily(
-            "python_gil_switch_interval_seconds",
-            "After how long a waiter asks the holder to let go.",
-            profile.switch_interval_ns / 1e9,
-        )
-        yield CounterMetricFamily(
-            "gilprof_events_dropped_total",
-            "Events that were lost: sums stay exact, who waited for whom does not.",
-            profile.dropped,
-        )
-        if profile.overhead_ns is not None:
-            yield CounterMetricFamily(
-                "gilprof_overhead_seconds_total",
-                "CPU time that recording took, as estimated.",
-                profile.overhead_ns / 1e9,
-            )
-
-
-#: The names, the texts, and the numbers of a GIL.
-_COUNTERS: "Tuple[Tuple[str, str, Callable[[gilprof.Gil], Any]], ...]" = (
-    (
-        "python_gil_wait_seconds_total",
-        "Time that threads waited for the GIL, summed over the threads.",
-        lambda gil: gil.waiting_ns / 1e9,
-    ),
-    (
-        "python_gil_hold_seconds_total",
-        "Time that a thread held the GIL.",
-        lambda gil: gil.holding_ns / 1e9,
-    ),
-    (
-        "python_gil_waits_total",
-        "How often a thread waited for the GIL.",
-        lambda gil: gil.wait.count,
-    ),
-    (
-        "python_gil_acquisitions_total",
-        "How often a thread got the GIL.",
-        lambda gil: gil.acquisitions,
-    ),
-    (
-        "python_gil_drop_requests_total",
-        "How often a waiter asked the holder to let go.",
-        lambda gil: gil.drop_requests,
-    ),
-    (
-        "python_gil_switches_total",
-        "How often another thread got the GIL than had it last.",
-        lambda gil: gil.switches,
-    ),
-)
-
-
-def _interpreter(gil: "gilprof.Gil") -> str:
-    return str(gil.index if gil.interpreter_id is None else gil.interpreter_id)
-
-
-def buckets(durations: "gilprof.Distribution") -> "List[Tuple[str, int]]":
-    """The counts up to each edge, as histograms have them. One of ours that an edge divides
-    counts above it: it is known to 1.6 %."""
-    counts = [0] * (len(EDGES) + 1)
-    for _low_ns, high_ns, count in durations.buckets():
-        place = next((at for at, edge in enumerate(EDGES) if high_ns <= edge * 1e9), len(EDGES))
-        counts[place] += count
-    found, so_far = [], 0
-    for edge, count in zip((*map(str, EDGES), "+Inf"), counts):
-        so_far += count
-        found.append((edge, so_far))
-    return found
+    return _gauges[metric.name]
