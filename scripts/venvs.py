@@ -20,7 +20,7 @@ TEST_PACKAGES = ["pytest>=8", "mypy>=1.11", "pyarrow>=15", "polars>=1.3"]
 TEST_PACKAGES += ["pytest-asyncio>=0.23", "pytest-rerunfailures>=14"]
 TEST_PACKAGES += ["pytest-timeout>=2.3", "pytest-xdist>=3.5"]
 # Who reads gilprof's metrics, and who has many processes with them.
-TEST_PACKAGES += ["prometheus-client>=0.20", "gunicorn>=21"]
+TEST_PACKAGES += ["prometheus-client>=0.20", "opentelemetry-sdk>=1.20", "gunicorn>=21"]
 BUILD_PACKAGES = ["maturin>=1.8,<2"]
 
 
