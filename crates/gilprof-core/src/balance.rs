@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::profile::Profile;
+use crate::span::SpanRow;
 use crate::thread::Thread;
 
 /// A sum of a profile that does not add up.
@@ -40,6 +41,7 @@ impl Profile {
     ///   its CPU time;
     /// * blame and hand-off are within its waiting, and what it caused is what it is
     ///   blamed for, or more where events were dropped;
+    /// * holding + waiting + detached is the time in the spans of a label;
     /// * threads hold no longer than GILs are held, and cause no more than GILs do;
     /// * a GIL is held and free no longer than the recording lasted.
     pub fn imbalances(&self) -> Vec<Imbalance> {
@@ -56,6 +58,7 @@ impl Profile {
             let blamed = blamed.get(&thread.id).copied().unwrap_or(0);
             found.blame(thread, waited, blamed, self.dropped() > 0);
         }
+        self.spans().iter().for_each(|row| found.span(row));
         found.gils(self);
         found.0
     }
@@ -152,6 +155,13 @@ impl Found {
             "what it caused",
             thread.caused_ns,
         );
+    }
+
+    fn span(&mut self, row: &SpanRow) {
+        let states = [row.holding_ns, row.waiting_ns, row.detached_ns];
+        let sum = states.into_iter().fold(0, u64::saturating_add);
+        let what = || format!("holding + waiting + detached in spans {:?}", row.label);
+        self.equal(what, sum, "the time in them", row.wall_ns);
     }
 
     fn gils(&mut self, profile: &Profile) {
@@ -271,6 +281,22 @@ mod tests {
             parts.dropped = 1;
         });
         assert_eq!(found, [""; 0]);
+    }
+
+    #[test]
+    fn spans_whose_time_is_not_the_sum_of_states_are_told() {
+        let found = broken(|parts| {
+            parts.spans = vec![SpanRow {
+                label: "load".into(),
+                wall_ns: 9,
+                holding_ns: 4,
+                detached_ns: 4,
+                ..SpanRow::default()
+            }];
+        });
+        let said = "holding + waiting + detached in spans \"load\" is 8 ns, \
+                    the time in them 9 ns";
+        assert_eq!(found, [said]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::pattern::pattern;
 use crate::process;
 use crate::profile::{Profile, ProfileParts};
 use crate::samples::Samples;
+use crate::span;
 use crate::thread::Thread;
 
 use samples::Added;
@@ -174,6 +175,7 @@ fn subtract(
         stacks_lost: later.stacks_lost.saturating_sub(earlier.stacks_lost),
         native_missing: later.native_missing.or(earlier.native_missing),
         blocked_missing: later.blocked_missing.or(earlier.blocked_missing),
+        spans: span::between(later.spans, &earlier.spans),
         processes: process::between(later.processes, &earlier.processes),
         ..later
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::history::{FIRST_SLICE_NS, History, SLICES_MAX};
 use crate::profile::{Profile, ProfileParts};
+use crate::span::SpanRow;
 use crate::state::State;
 use crate::thread::Thread;
 use crate::verdict::Finding;
@@ -100,6 +101,7 @@ fn check(parts: &ProfileParts) -> Result<(), Error> {
     }
     sites(parts, &threads)?;
     blocked(parts, &threads)?;
+    spans(&parts.spans)?;
     small(parts.start_ns, || "start_ns".into())?;
     small(parts.wall_ns, || "wall_ns".into())?;
     history(&parts.history)
@@ -187,6 +189,24 @@ fn blocked(parts: &ProfileParts, threads: &BTreeSet<u64>) -> Result<(), Error> {
     Ok(())
 }
 
+fn spans(rows: &[SpanRow]) -> Result<(), Error> {
+    let mut labels = BTreeSet::new();
+    for (at, row) in rows.iter().enumerate() {
+        once(&mut labels, &row.label, || format!("spans[{at}].label"))?;
+        let sums = [
+            ("wall_ns", row.wall_ns),
+            ("holding_ns", row.holding_ns),
+            ("waiting_ns", row.waiting_ns),
+            ("detached_ns", row.detached_ns),
+            ("caused_ns", row.caused_ns),
+        ];
+        for (field, value) in sums {
+            small(value, || format!("spans[{at}].{field}"))?;
+        }
+    }
+    Ok(())
+}
+
 fn stack(parts: &ProfileParts, stack: &[u32], place: impl Fn() -> String) -> Result<(), Error> {
     let frames = parts.frames.len();
     match stack.iter().position(|&index| index as usize >= frames) {
@@ -251,7 +271,11 @@ fn known(
     }
 }
 
-fn once(ids: &mut BTreeSet<u64>, id: u64, place: impl FnOnce() -> String) -> Result<(), Error> {
+fn once<T: Ord + Copy + ToString>(
+    ids: &mut BTreeSet<T>,
+    id: T,
+    place: impl FnOnce() -> String,
+) -> Result<(), Error> {
     match ids.insert(id) {
         true => Ok(()),
         false => Err(Error::invalid(place(), id, "which another row is already")),

@@ -6,7 +6,7 @@
 //!
 //! Modules follow the data: an [`Event`] says what happened to a thread, a
 //! [`Distribution`] counts durations, rows ([`Thread`], [`Gil`], [`Blame`], [`Hold`],
-//! [`History`], [`Site`], [`Blocked`]) hold sums, a [`Ledger`] folds events into rows, and a
+//! [`History`], [`Site`], [`Blocked`], [`SpanRow`]) hold sums, a [`Ledger`] folds events into rows, and a
 //! [`Profile`] holds the rows. Where a process is only looked at, a [`Survey`] folds what was
 //! seen, each time a [`Sight`], into the same rows.
 #![forbid(unsafe_code)]
@@ -29,6 +29,7 @@ mod sampled;
 mod samples;
 mod site;
 mod stall;
+mod span;
 mod state;
 mod thread;
 mod wait;
@@ -71,6 +72,7 @@ pub use overrun::Overrun;
 pub use samples::Samples;
 pub use site::{Site, SiteKind};
 pub use stall::Stall;
+pub use span::SpanRow;
 pub use state::State;
 pub use thread::Thread;
 pub use wait::Wait;

@@ -9,6 +9,7 @@ use crate::on_cpu::CpuSource;
 use crate::profile::{Clock, Ended, Mode, Profile, ProfileParts};
 use crate::sampled::Sampled;
 use crate::samples::Samples;
+use crate::span;
 
 /// How many holds a merged profile keeps.
 const HOLDS: usize = 32;
@@ -19,7 +20,7 @@ const NO_HISTORY: &str =
 
 impl Profile {
     /// Profiles of several processes as one. Threads and GILs keep their rows and get
-    /// new ids, in the given order; counts and losses add up; `wall_ns` reaches from
+    /// new ids, in the given order; counts, losses and spans of a label add up; `wall_ns` reaches from
     /// the first start to the last end, and holds begin on that clock. Which thread and
     /// GIL is of which process, the [processes](Self::processes) tell.
     ///
@@ -250,6 +251,7 @@ impl Next {
         all.sites.extend(renamed(profile.sites(), &places, thread));
         all.blocked
             .extend(renamed(profile.blocked(), &places, thread));
+        span::extend(&mut all.spans, profile.spans());
         let shift = profile.started_at() - start;
         all.holds
             .extend(profile.holds().iter().cloned().map(|mut row| {

@@ -58,7 +58,8 @@ impl Profile {
 
     /// What one of its [processes](Self::processes) did: the rows of its threads and GILs,
     /// as they stand here. Counts of events and losses, and what the profile does not
-    /// cover, are known of all processes together only; they stay as they are.
+    /// cover, are known of all processes together only; they stay as they are. Spans are
+    /// added up by their labels: they are left out.
     #[must_use]
     pub fn of_process(&self, process: &Process) -> Self {
         if self.merged().is_empty() {
@@ -80,6 +81,7 @@ impl Profile {
             wall_ns: process.wall_ns,
             ended_how: process.ended_how,
             cpu_source: process.cpu_source.clone(),
+            spans: Vec::new(),
             processes: Vec::new(),
             ..parts
         })

@@ -16,6 +16,7 @@ use crate::on_cpu::CpuSource;
 use crate::process::Process;
 use crate::samples::Samples;
 use crate::site::Site;
+use crate::span::SpanRow;
 use crate::thread::Thread;
 use crate::timeline::Timeline;
 
@@ -157,6 +158,9 @@ pub struct ProfileParts {
     /// it was recorded.
     #[serde(default = "not_saved")]
     pub blocked_missing: Option<String>,
+    /// What happened inside of spans, a row a label.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spans: Vec<SpanRow>,
     /// The processes, where several were merged.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub processes: Vec<Process>,
@@ -195,6 +199,7 @@ impl Profile {
             .blame
             .retain(|row| known(row.waiter) && known(row.holder));
         parts.holds.retain(|row| known(row.thread));
+        parts.spans.sort_by(|one, other| one.label.cmp(&other.label));
         samples::normalise(&mut parts, known);
         Self {
             format: match parts.mode {
@@ -344,6 +349,11 @@ impl Profile {
     /// The holds that cost the others most, worst first.
     pub fn holds(&self) -> &[Hold] {
         &self.parts.holds
+    }
+
+    /// What happened inside of spans, a row a label, in the order of their labels.
+    pub fn spans(&self) -> &[SpanRow] {
+        &self.parts.spans
     }
 
     /// What happened when.

@@ -5,6 +5,7 @@ use crate::gil::Gil;
 use crate::history::{FIRST_SLICE_NS, History, Slice, SliceThread};
 use crate::hold::Hold;
 use crate::site::Site;
+use crate::span::SpanRow;
 
 fn thread(id: u64, name: &str, holding_ns: u64, detached_ns: u64) -> Thread {
     let mut hold = Distribution::empty();
@@ -318,4 +319,27 @@ fn what_the_host_kept_is_that_of_the_time_between() {
     assert_eq!(between.stolen_ns(), Some(30));
     let unknown = of(200, Some(50)).difference(&of(100, None)).unwrap();
     assert_eq!(unknown.stolen_ns(), None);
+}
+
+#[test]
+fn spans_are_those_that_have_ended_in_between() {
+    let of = |wall_ns, spans| {
+        let row = SpanRow {
+            label: "load".into(),
+            spans,
+            wall_ns: 10 * spans,
+            holding_ns: 10 * spans,
+            ..SpanRow::default()
+        };
+        ProfileParts {
+            spans: vec![row],
+            ..parts(wall_ns, Vec::new())
+        }
+    };
+    let window = between(of(200, 5), of(100, 2));
+    assert_eq!(
+        (window.spans()[0].spans, window.spans()[0].holding_ns),
+        (3, 30)
+    );
+    assert!(between(of(200, 5), of(100, 5)).spans().is_empty());
 }

@@ -5,6 +5,7 @@ use crate::frame::Frame;
 use crate::gil::Gil;
 use crate::history::{Slice, SliceThread};
 use crate::site::Site;
+use crate::span::SpanRow;
 
 fn profile() -> Profile {
     let thread = |id| Thread {
@@ -57,8 +58,23 @@ fn profile() -> Profile {
             weight_ns: 8,
             samples: 1,
         }],
+        spans: ["load", "save"].map(span).into(),
         ..ProfileParts::default()
     })
+}
+
+fn span(label: &str) -> SpanRow {
+    SpanRow {
+        label: label.into(),
+        spans: 3,
+        wall_ns: 60,
+        holding_ns: 50,
+        waiting_ns: 6,
+        detached_ns: 4,
+        caused_ns: 7,
+        acquisitions: 2,
+        waits: 1,
+    }
 }
 
 fn refusal(from: &str, to: &str) -> String {
@@ -213,4 +229,23 @@ fn a_profile_of_the_first_format_says_that_it_has_no_stacks() {
         Profile::from_json(&loaded.to_json().unwrap()).unwrap(),
         loaded
     );
+}
+
+#[test]
+fn two_rows_of_one_label_are_refused() {
+    let said = refusal("\"label\":\"save\"", "\"label\":\"load\"");
+    assert!(
+        said.starts_with("spans[1].label is load, which another row"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_profile_without_spans_is_saved_as_before_there_were_any() {
+    let mut parts = profile().into_parts();
+    parts.spans.clear();
+    let without = Profile::assemble(parts);
+    let json = without.to_json().unwrap();
+    assert!(!json.contains("span"), "{json}");
+    assert_eq!(Profile::from_json(&json).unwrap(), without);
 }

@@ -5,6 +5,7 @@ use crate::frame::Frame;
 use crate::gil::Gil;
 use crate::hold::Hold;
 use crate::site::Site;
+use crate::span::SpanRow;
 use crate::state::State;
 use crate::thread::Thread;
 
@@ -244,4 +245,30 @@ fn what_the_host_kept_of_one_machine_is_not_added_up() {
     assert_eq!(merged.stolen_ns(), Some(40));
     let unknown = Profile::merge(&[of(1, None), of(2, None)]).unwrap();
     assert_eq!(unknown.stolen_ns(), None);
+}
+
+#[test]
+fn spans_of_a_label_are_one_row_and_of_no_single_process() {
+    let of = |pid, label: &str| {
+        let row = SpanRow {
+            label: label.into(),
+            spans: 2,
+            wall_ns: 30,
+            holding_ns: 30,
+            ..SpanRow::default()
+        };
+        Profile::assemble(ProfileParts {
+            spans: vec![row],
+            ..profile(pid, 100).into_parts()
+        })
+    };
+    let merged = Profile::merge(&[of(1, "load"), of(2, "a"), of(3, "load")]).unwrap();
+    let told: Vec<(&str, u64, u64)> = merged
+        .spans()
+        .iter()
+        .map(|row| (row.label.as_str(), row.spans, row.holding_ns))
+        .collect();
+    assert_eq!(told, [("a", 2, 30), ("load", 4, 60)]);
+    let alone = merged.of_process(&merged.processes()[0]);
+    assert!(alone.spans().is_empty());
 }
