@@ -354,7 +354,7 @@ pub fn readings() -> Option<Readings> {
         let process = active.region.process_reading(|| active.clock.now_ns());
         Readings {
             generation: active.generation,
-            thread: slot.and_then(|slot| active.region.own_reading(slot, process.at_ns)),
+            thread: slot.and_then(|slot| active.region.own_reading(slot, || process.at_ns)),
             process,
         }
     })

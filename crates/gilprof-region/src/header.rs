@@ -6,7 +6,7 @@ use crate::sync::{AtomicU32, AtomicU64};
 /// "gilprof" and a byte that text files do not have.
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"gilprof\x01");
 /// Changes whenever the meaning of any byte of a region changes.
-pub(crate) const VERSION: u32 = 6;
+pub(crate) const VERSION: u32 = 7;
 
 /// The most thread slots a region can have.
 pub const MAX_THREADS: u32 = 4096;

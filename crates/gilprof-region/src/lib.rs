@@ -4,7 +4,8 @@
 //! each GIL, exact sums and histograms ([`ThreadCell`], [`GilCell`]) and, for
 //! each GIL, a [`Ring`] of events. One writer per GIL, who holds that GIL's
 //! mutex, books through [`Writer`]. Readers, in this process or in another,
-//! follow the events with a [`Cursor`] and take a [`Cut`] of the sums.
+//! follow the events with a [`Cursor`] and take a [`Cut`] of the sums. Threads
+//! add to the sums of a [`Label`] what happened in a span ([`Region::add_spans`]).
 //!
 //! What another process wrote is outside data: it is checked when it is opened
 //! ([`Region::open`]) and every index in it is checked where it is used.
@@ -61,6 +62,9 @@ mod held;
 mod present;
 mod reading;
 
+mod label;
+mod spans;
+
 pub use clock::Clock;
 pub use cut::{Cut, Unread};
 pub use error::Error;
@@ -68,6 +72,7 @@ pub use gil::GilCell;
 pub use header::{CODE_LAYOUT_WORDS, FRAME_LAYOUT_WORDS, GILS, Header, MAX_THREADS, Phase};
 pub use held::{Held, Holder};
 pub use hist::HistCell;
+pub use label::{LABEL_BYTES, Label};
 pub use name::{NAME_BYTES, NameCell};
 pub use order::{EXPORTS_WORDS, Exports, ORDER_WORDS, Order, OrderCell, Progress};
 pub use present::Present;
@@ -75,6 +80,7 @@ pub use reading::Reading;
 pub use recording::{Recording, StackPlan};
 pub use region::{Region, Sizes};
 pub use ring::{Cursor, Entry, Next, Ring};
+pub use spans::{LABELS, SpanPlace};
 pub use stacks::{
     CODES, FRAMES, Moment, NO_CODE, RawFrame, RawStack, StackCursor, StackTable, Weights,
 };

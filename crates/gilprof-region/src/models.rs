@@ -5,7 +5,10 @@ use gilprof_core::{Event, EventKind};
 use loom::sync::Arc;
 use loom::thread;
 
+use crate::label::Label;
+use crate::reading::Reading;
 use crate::ring::{Cursor, Entry, Head, Next, Ring};
+use crate::spans::{SpanCell, Spans};
 use crate::sync::{AtomicU64, Ordering, fence};
 
 /// An event whose two words agree with each other.
@@ -162,5 +165,74 @@ fn no_ended_thread_is_lost_between_two_that_push_and_one_that_takes() {
             .into_iter()
             .for_each(|thread| thread.join().unwrap());
         assert_eq!(first + take(), 2);
+    });
+}
+
+/// A table of two labels and the others.
+struct Labelled {
+    keys: [AtomicU64; 2],
+    cells: [SpanCell; 3],
+}
+
+impl Labelled {
+    fn empty() -> Arc<Self> {
+        Arc::new(Labelled {
+            keys: core::array::from_fn(|_| AtomicU64::new(0)),
+            cells: core::array::from_fn(|_| SpanCell::empty()),
+        })
+    }
+
+    fn spans(&self) -> Spans<'_> {
+        Spans::new(&self.keys, &self.cells)
+    }
+
+    fn add(&self, label: &str, ns: u64) {
+        let spans = self.spans();
+        let place = spans.place(&Label::new(label));
+        let spent = Reading {
+            holding_ns: ns,
+            waiting_ns: ns,
+            ..Reading::default()
+        };
+        spans.add(place, 1, &spent);
+    }
+}
+
+#[test]
+fn two_threads_that_look_for_one_label_at_once_find_one_place() {
+    loom::model(|| {
+        let table = Labelled::empty();
+        let other = Arc::clone(&table);
+        let thread = thread::spawn(move || other.spans().place(&Label::new("a")));
+        let place = table.spans().place(&Label::new("a"));
+        assert_eq!(thread.join().unwrap(), place);
+        assert_ne!(table.spans().place(&Label::new("b")), place);
+    });
+}
+
+#[test]
+fn two_threads_that_take_places_at_once_take_two() {
+    loom::model(|| {
+        let table = Labelled::empty();
+        let other = Arc::clone(&table);
+        let thread = thread::spawn(move || other.spans().place(&Label::new("a")));
+        let place = table.spans().place(&Label::new("b"));
+        assert_ne!(thread.join().unwrap(), place);
+    });
+}
+
+#[test]
+fn who_reads_while_a_span_is_added_sees_all_of_it_or_nothing() {
+    loom::model(|| {
+        let table = Labelled::empty();
+        table.add("a", 1);
+        let writer = Arc::clone(&table);
+        let place = table.spans().place(&Label::new("a"));
+        let thread = thread::spawn(move || writer.add("a", 2));
+        if let Some(row) = table.cells[place.index()].try_whole_row() {
+            let whole = (row.spans, row.holding_ns, row.waiting_ns);
+            assert!([(1, 1, 1), (2, 3, 3)].contains(&whole), "torn: {whole:?}");
+        }
+        thread.join().unwrap();
     });
 }

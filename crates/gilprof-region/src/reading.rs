@@ -18,6 +18,8 @@ pub struct Reading {
     /// Time spent without wanting it; zero for a whole process, where it means
     /// nothing.
     pub detached_ns: u64,
+    /// Time others waited while it had the GIL, summed over the others.
+    pub caused_ns: u64,
     /// How often the GIL was taken.
     pub acquisitions: u64,
     /// How many waits began.
@@ -32,6 +34,7 @@ impl Reading {
             holding_ns: self.holding_ns.saturating_sub(earlier.holding_ns),
             waiting_ns: self.waiting_ns.saturating_sub(earlier.waiting_ns),
             detached_ns: self.detached_ns.saturating_sub(earlier.detached_ns),
+            caused_ns: self.caused_ns.saturating_sub(earlier.caused_ns),
             acquisitions: self.acquisitions.saturating_sub(earlier.acquisitions),
             waits: self.waits.saturating_sub(earlier.waits),
         }
@@ -43,6 +46,7 @@ impl Reading {
             holding_ns: self.holding_ns + other.holding_ns,
             waiting_ns: self.waiting_ns + other.waiting_ns,
             detached_ns: 0,
+            caused_ns: self.caused_ns + other.caused_ns,
             acquisitions: self.acquisitions + other.acquisitions,
             waits: self.waits + other.waits,
         }
@@ -51,10 +55,15 @@ impl Reading {
 
 impl Region {
     /// The sums of the calling thread, whose slot this is, while it is in no
-    /// hook: nobody else writes them.
-    pub fn own_reading(&self, slot: Slot, now_ns: u64) -> Option<Reading> {
+    /// hook: nobody else writes them. Its three states add up to its lifetime so far.
+    pub fn own_reading(&self, slot: Slot, now: impl Fn() -> u64) -> Option<Reading> {
         let thread = self.thread(slot)?;
-        Some(thread.reading(now_ns))
+        let held = thread.is_holding().then(|| thread.gil.load(Relaxed));
+        let held = held.and_then(|gil| self.gil(gil));
+        let (now_ns, cost_ns) = held.map_or_else(|| (now(), 0), |gil| gil.hold_cost(slot, &now));
+        let mut reading = thread.reading(now_ns);
+        reading.caused_ns += cost_ns;
+        Some(reading)
     }
 
     /// The sums over all GILs.
@@ -68,55 +77,84 @@ impl Region {
 
 impl ThreadCell {
     fn reading(&self, now_ns: u64) -> Reading {
-        let open = now_ns.saturating_sub(self.since_ns.load(Relaxed));
+        // An event can be a little ahead of the clock of another CPU.
+        let since_ns = self.since_ns.load(Relaxed);
+        let at_ns = now_ns.max(since_ns);
+        let open = at_ns - since_ns;
         let mut reading = Reading {
-            at_ns: now_ns,
+            at_ns,
             holding_ns: self.holding_ns.load(Relaxed),
             waiting_ns: self.waiting_ns.load(Relaxed),
             detached_ns: self.detached_ns.load(Relaxed),
+            caused_ns: self.caused_ns.load(Relaxed),
             acquisitions: self.acquisitions.load(Relaxed),
             waits: self.waits.load(Relaxed),
         };
         match self.state.load(Relaxed) {
             state::HOLDING => reading.holding_ns += open,
             state::WAITING => reading.waiting_ns += open,
-            _ => reading.detached_ns += open,
+            _ => {
+                // Its next event books it so, too.
+                let switch = self.switch_wait_until(at_ns).min(open);
+                reading.waiting_ns += switch;
+                reading.detached_ns += open - switch;
+            }
         }
         reading
     }
 }
 
 impl GilCell {
-    /// Retried while events come in; the last try is taken as it is.
     fn reading(&self, now: &impl Fn() -> u64) -> Reading {
+        self.between_events(|| self.try_reading(now()))
+    }
+
+    /// The time, and what the hold in progress has cost the others by then, if the thread
+    /// in `slot` has the GIL.
+    fn hold_cost(&self, slot: Slot, now: &impl Fn() -> u64) -> (u64, u64) {
+        self.between_events(|| {
+            let now_ns = now();
+            let own = self.holder.load(Relaxed) == slot.0.wrapping_add(1);
+            let since = now_ns.saturating_sub(self.last_ns.load(Relaxed));
+            let waited = self.waiters.load(Relaxed).saturating_mul(since);
+            let cost = self.hold_cost_ns.load(Relaxed).saturating_add(waited);
+            (now_ns, if own { cost } else { 0 })
+        })
+    }
+
+    /// What `read` reads while no event comes in. Retried; the last try is taken as it is.
+    fn between_events<T>(&self, read: impl Fn() -> T) -> T {
         const TRIES: usize = 1_000;
-        let mut reading = Reading::default();
-        for _ in 0..TRIES {
+        let mut tries = 0;
+        loop {
             // Pairs with the release store in `leave`.
             let before = self.sequence.load(Ordering::Acquire);
-            reading = self.try_reading(now());
+            let found = read();
             // Pairs with the release fence in `enter`.
             fence(Ordering::Acquire);
-            if before.is_multiple_of(2) && self.sequence.load(Relaxed) == before {
-                break;
+            let is_whole = before.is_multiple_of(2) && self.sequence.load(Relaxed) == before;
+            tries += 1;
+            if is_whole || tries == TRIES {
+                return found;
             }
         }
-        reading
     }
 
     fn try_reading(&self, now_ns: u64) -> Reading {
         let held = self.is_held();
         let open = now_ns.saturating_sub(self.turned_ns.load(Relaxed));
         let since = now_ns.saturating_sub(self.last_ns.load(Relaxed));
+        let waited = self.waiters.load(Relaxed).saturating_mul(since);
+        let caused_ns = self.caused_ns.load(Relaxed) + self.hold_cost_ns.load(Relaxed);
         Reading {
             at_ns: now_ns,
             holding_ns: self.holding_ns.load(Relaxed) + if held { open } else { 0 },
-            waiting_ns: self.caused_ns.load(Relaxed)
-                + self.hold_cost_ns.load(Relaxed)
+            waiting_ns: caused_ns
                 + self.handoff_ns.load(Relaxed)
                 + self.switch_wait_ns.load(Relaxed)
-                + self.waiters.load(Relaxed).saturating_mul(since),
+                + waited,
             detached_ns: 0,
+            caused_ns: caused_ns + if held { waited } else { 0 },
             acquisitions: self.acquisitions.load(Relaxed),
             waits: self.waits.load(Relaxed),
         }

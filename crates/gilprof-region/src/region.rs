@@ -11,6 +11,7 @@ use crate::gil::GilCell;
 use crate::header::{GILS, GROUPS, Header, MAGIC, MAX_THREADS, Phase, VERSION};
 use crate::memory::{self, Memory};
 use crate::ring::{Entry, Ring};
+use crate::spans::SpanTable;
 use crate::stacks::StackTable;
 use crate::sync::Ordering::{Acquire, Relaxed, Release};
 use crate::thread::{Slot, ThreadCell};
@@ -94,9 +95,13 @@ impl Sizes {
         (self.rings_at() + self.entries() * size_of::<Entry>()).next_multiple_of(4096)
     }
 
+    fn spans_at(self) -> usize {
+        (self.stacks_at() + size_of::<StackTable>()).next_multiple_of(4096)
+    }
+
     /// The whole region's size in bytes.
     pub fn bytes(self) -> usize {
-        self.stacks_at() + size_of::<StackTable>()
+        self.spans_at() + size_of::<SpanTable>()
     }
 
     /// The first entry and the number of entries of a GIL's ring.
@@ -367,8 +372,13 @@ impl Region {
     /// The sampled stacks and the code objects in them.
     #[inline]
     pub fn stacks(&self) -> &StackTable {
-        // SAFETY: as in `gil`; `Sizes::bytes` ends with the table.
+        // SAFETY: as in `gil`; `Sizes::spans_at` counts the table.
         unsafe { &*self.at::<StackTable>(self.sizes.stacks_at()) }
+    }
+
+    pub(crate) fn span_table(&self) -> &SpanTable {
+        // SAFETY: as in `gil`; `Sizes::bytes` ends with the table.
+        unsafe { &*self.at::<SpanTable>(self.sizes.spans_at()) }
     }
 
     /// All thread slots, without the groups.

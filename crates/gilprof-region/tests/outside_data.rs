@@ -70,7 +70,7 @@ fn another_version_is_refused_by_its_number() {
     let mut bytes = bytes();
     bytes[8] = 77;
     let error = open(&bytes).unwrap_err().to_string();
-    assert_eq!(error, "not a gilprof region: version is 77, expected 6");
+    assert_eq!(error, "not a gilprof region: version is 77, expected 7");
 }
 
 #[test]

@@ -172,6 +172,19 @@ fn compare(cut: &Cut, account: &Account) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// What a thread reads of itself at an instant is its row of a cut at that instant.
+fn reads_itself(region: &Region, slot: Slot, cut: &Cut) -> Result<(), TestCaseError> {
+    let id = u64::from(region.thread(slot).unwrap().id());
+    let row = cut.threads.iter().find(|row| row.id == id).unwrap();
+    let own = region.own_reading(slot, || cut.at_ns).unwrap();
+    prop_assert_eq!(own.holding_ns, row.holding_ns);
+    prop_assert_eq!(own.waiting_ns, row.waiting_ns);
+    prop_assert_eq!(own.detached_ns, row.detached_ns);
+    prop_assert_eq!(own.caused_ns, row.caused_ns);
+    prop_assert_eq!((own.acquisitions, own.waits), (row.acquisitions, row.waits));
+    Ok(())
+}
+
 /// What holds at any instant, whatever the ledger has seen.
 fn balances_without_blame(cut: &Cut) -> Result<(), TestCaseError> {
     let sum = |part: fn(&Thread) -> u64| cut.threads.iter().map(part).sum::<u64>();
@@ -232,6 +245,11 @@ proptest! {
         let end = script.now + 7;
         let unbooked = Cut::take(&region, &Clock::monotonic(), Some(end));
         balances_without_blame(&unbooked)?;
+        for &(doing, slot) in &script.lanes {
+            if doing != Doing::NotBorn {
+                reads_itself(&region, slot, &unbooked)?;
+            }
+        }
         // The next event of a thread books its switch wait.
         (0..script.lanes.len()).for_each(|lane| script.play(lane, Step::Release, 0));
         for lane in 0..script.lanes.len() {

@@ -1,6 +1,6 @@
 //! All that a reader does with a region: for the tests and the fuzz target.
 
-use gilprof_region::{Clock, Cursor, Cut, Region};
+use gilprof_region::{Clock, Cursor, Cut, LABEL_BYTES, Region};
 
 /// Reads everything there is. Whatever the bytes are, it must end.
 pub(crate) fn read_all(region: &Region) {
@@ -11,6 +11,9 @@ pub(crate) fn read_all(region: &Region) {
             // More than any ring of the tests holds.
             (0..4_096).find(|_| cursor.next(&ring, posted).is_none());
         }
+    }
+    for row in region.spans() {
+        assert!(row.label.len() <= LABEL_BYTES && !row.label.is_empty());
     }
     let _ = (region.recording(), region.refusal(), region.phase());
 }
