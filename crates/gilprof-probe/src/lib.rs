@@ -38,6 +38,7 @@ mod fork;
 mod module;
 mod patch;
 mod probe;
+mod spans;
 
 pub use code_layout::code_layout;
 pub use cost::costs_ps;
@@ -48,3 +49,4 @@ pub use probe::{
     stop, verify,
 };
 pub use python::{Attached, Python};
+pub use spans::{SpanStart, begin_span, end_span, is_recording};

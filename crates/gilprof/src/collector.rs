@@ -326,6 +326,7 @@ impl Collector {
             sites: table.sites,
             blocked,
             blocked_missing: self.blocks.missing(),
+            spans: region.spans(),
             counters_missing: self.hardware.as_ref().and_then(Hardware::missing),
             timeline: self.timeline.clone(),
             notes: notes(region, &cut),

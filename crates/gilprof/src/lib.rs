@@ -42,11 +42,13 @@ mod follow;
 mod hooked;
 mod joined;
 mod measure;
+mod opened;
 mod sampling;
 mod session;
 mod shared;
 mod source;
 mod stall_log;
+mod span;
 mod tree;
 mod watch;
 
@@ -61,6 +63,7 @@ pub use session::{Builder, Profiler, Session, snapshot};
 pub use shared::{Listener, SharedSession, VARIABLE, in_followed_child};
 pub use source::Source;
 pub use stall_log::StallLog;
+pub use span::{Span, Spans, span};
 pub use tree::ProcessTree;
 pub use watch::Watch;
 
@@ -122,3 +125,7 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/embedding.md")]
 struct Guide;
+/// The same of the page about spans.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/spans.md")]
+struct SpansPage;
