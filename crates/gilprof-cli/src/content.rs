@@ -12,6 +12,7 @@ mod latencies;
 mod on_cpu;
 mod processes;
 mod sites;
+mod spans;
 mod threads;
 mod verdict;
 mod what_if;
@@ -35,6 +36,7 @@ pub(crate) fn document(profile: &Profile) -> Document {
         verdict::further(profile),
         processes::processes(profile),
         threads::threads(profile, &labels),
+        spans::spans(profile),
         on_cpu::on_cpu(profile, &labels),
         counters::counters(profile, &labels),
         latencies::latencies(profile, &labels),
