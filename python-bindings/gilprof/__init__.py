@@ -50,6 +50,8 @@ if TYPE_CHECKING or _platform.unsupported() is None:
         Samples,
         Site,
         Stall,
+        Span,
+        SpanRow,
         Table,
         Thread,
         WhatIf,
@@ -58,6 +60,7 @@ if TYPE_CHECKING or _platform.unsupported() is None:
         load,
         measure,
         merge,
+        span,
     )
 else:
     from gilprof._unsupported import (
@@ -82,6 +85,8 @@ else:
         Samples,
         Site,
         Stall,
+        Span,
+        SpanRow,
         Table,
         Thread,
         WhatIf,
@@ -90,6 +95,7 @@ else:
         load,
         measure,
         merge,
+        span,
     )
 
 __all__ = [
@@ -121,6 +127,8 @@ __all__ = [
     "Samples",
     "Site",
     "Stall",
+    "Span",
+    "SpanRow",
     "Table",
     "Thread",
     "UnsupportedError",
@@ -135,6 +143,7 @@ __all__ = [
     "profile",
     "serve_metrics",
     "snapshot",
+    "span",
     "start",
     "stop",
     "watch",

@@ -5,9 +5,24 @@ Times end in _ns and are integers of nanoseconds. What is not known is None.
 
 import os
 from types import TracebackType
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Type, Union, final, overload
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterator,
+    List,
+    Optional,
+    Sequence,
+    Tuple,
+    Type,
+    TypeVar,
+    Union,
+    final,
+    overload,
+)
 
 _StrPath = Union[str, "os.PathLike[str]"]
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 __all__ = [
     "Attachment",
@@ -34,6 +49,8 @@ __all__ = [
     "SharedSession",
     "Site",
     "Stall",
+    "Span",
+    "SpanRow",
     "Table",
     "Thread",
     "Watch",
@@ -53,6 +70,7 @@ __all__ = [
     "name_thread",
     "profile_from_json",
     "snapshot",
+    "span",
 ]
 
 __version__: str
@@ -187,6 +205,27 @@ class Blame:
     def waits(self) -> Optional[int]: ...
     @property
     def longest_ns(self) -> Optional[int]: ...
+
+@final
+class SpanRow:
+    @property
+    def label(self) -> str: ...
+    @property
+    def spans(self) -> int: ...
+    @property
+    def wall_ns(self) -> int: ...
+    @property
+    def holding_ns(self) -> int: ...
+    @property
+    def waiting_ns(self) -> int: ...
+    @property
+    def detached_ns(self) -> int: ...
+    @property
+    def caused_ns(self) -> int: ...
+    @property
+    def acquisitions(self) -> int: ...
+    @property
+    def waits(self) -> int: ...
 
 @final
 class Samples:
@@ -446,6 +485,8 @@ class Profile:
     def blame(self) -> Tuple[Blame, ...]: ...
     @property
     def holds(self) -> Tuple[Hold, ...]: ...
+    @property
+    def spans(self) -> Tuple[SpanRow, ...]: ...
     def sites(self, kind: str = "blame") -> List[Site]: ...
     @property
     def stacks_missing(self) -> Optional[str]: ...
@@ -602,6 +643,19 @@ class Watch:
     ) -> Watch: ...
     def next(self) -> Optional[Stall]: ...
     def close(self) -> None: ...
+class Span:
+    @property
+    def label(self) -> str: ...
+    def __call__(self, function: _F, /) -> _F: ...
+    def __enter__(self) -> Span: ...
+    def __exit__(
+        self,
+        _kind: Optional[Type[BaseException]],
+        _error: Optional[BaseException],
+        _traceback: Optional[TracebackType],
+        /,
+    ) -> None: ...
+    def _pause(self) -> None: ...
 
 @final
 class Session:
@@ -648,6 +702,7 @@ def attach(
     pid: int, /, *, sample: bool = ..., interval: Optional[str] = ..., **options: Union[int, str]
 ) -> Attachment: ...
 def measure(label: str = ..., /) -> Measure: ...
+def span(label: str, /) -> Span: ...
 def load(path: _StrPath, /) -> Profile: ...
 def merge(*profiles: Profile) -> Profile: ...
 def profile_from_json(text: str, /) -> Profile: ...

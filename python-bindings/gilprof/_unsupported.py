@@ -85,6 +85,27 @@ class Site(_Missing): ...
 
 
 class Stall(_Missing): ...
+class Span:
+    """Labels stay in a program wherever it runs: where nothing can be recorded, they do
+    nothing."""
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+
+    def __enter__(self) -> "Span":
+        return self
+
+    def __exit__(self, *_error: object) -> None: ...
+
+    def __call__(self, function: "Any") -> "Any":
+        return function
+
+
+def span(label: str) -> Span:
+    return Span(label)
+
+
+class SpanRow(_Missing): ...
 
 
 class Table(_Missing): ...

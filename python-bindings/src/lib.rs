@@ -25,6 +25,7 @@ mod measure;
 mod session;
 mod shared;
 mod watch;
+mod span;
 
 use std::ffi::OsString;
 
@@ -56,13 +57,15 @@ mod _native {
     #[pymodule_export]
     use crate::query::{Query, Row, Rows};
     #[pymodule_export]
-    use crate::rows::{Blame, Gil, Hold, Samples, Thread};
+    use crate::rows::{Blame, Gil, Hold, Samples, SpanRow, Thread};
     #[pymodule_export]
     use crate::session::{Session, snapshot};
     #[pymodule_export]
     use crate::shared::{SharedSession, in_followed_child};
     #[pymodule_export]
     use crate::site::{Blocked, Frame, Site};
+    #[pymodule_export]
+    use crate::span::{Span, span};
     #[pymodule_export]
     use crate::table::Table;
     #[pymodule_export]

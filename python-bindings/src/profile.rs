@@ -220,6 +220,12 @@ impl Profile {
         Ok(self.tables(py)?.holds.clone_ref(py))
     }
 
+    /// What happened inside of spans, a row a label, in the order of their labels.
+    #[getter]
+    fn spans(&self, py: Python<'_>) -> PyResult<Py<PyTuple>> {
+        Ok(self.tables(py)?.spans.clone_ref(py))
+    }
+
     /// Where in the code time of one kind went, the heaviest first: "blame" (waiting
     /// of others, in the stacks of the holders), "wait", "hold" or "detached".
     #[pyo3(signature = (kind = "blame"))]

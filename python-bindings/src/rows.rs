@@ -309,6 +309,64 @@ impl Hold {
     }
 }
 
+/// What threads went through inside of the spans of one label.
+///
+/// holding_ns + waiting_ns + detached_ns == wall_ns. A span within another one is in both;
+/// one within another of the same label counts once.
+#[pyclass(frozen, get_all, module = "gilprof")]
+#[derive(Debug)]
+pub(crate) struct SpanRow {
+    /// What the spans are called; "(others)" where there was no place left for a label.
+    label: String,
+    /// How many have ended.
+    spans: u64,
+    /// The time in them.
+    wall_ns: u64,
+    /// Time their threads had the GIL.
+    holding_ns: u64,
+    /// Time their threads wanted the GIL and had not got it.
+    waiting_ns: u64,
+    /// Time their threads did not want the GIL.
+    detached_ns: u64,
+    /// Waiting of other threads while these had the GIL.
+    caused_ns: u64,
+    /// How often their threads got the GIL.
+    acquisitions: u64,
+    /// How often their threads began to wait for it.
+    waits: u64,
+}
+
+impl From<&core::SpanRow> for SpanRow {
+    fn from(row: &core::SpanRow) -> Self {
+        SpanRow {
+            label: row.label.clone(),
+            spans: row.spans,
+            wall_ns: row.wall_ns,
+            holding_ns: row.holding_ns,
+            waiting_ns: row.waiting_ns,
+            detached_ns: row.detached_ns,
+            caused_ns: row.caused_ns,
+            acquisitions: row.acquisitions,
+            waits: row.waits,
+        }
+    }
+}
+
+#[pymethods]
+impl SpanRow {
+    fn __repr__(&self) -> String {
+        format!(
+            "<SpanRow {:?} spans={} wall={} holding={} waiting={} caused={}>",
+            self.label,
+            self.spans,
+            duration(self.wall_ns),
+            duration(self.holding_ns),
+            duration(self.waiting_ns),
+            duration(self.caused_ns),
+        )
+    }
+}
+
 /// How many samples a profile is made of, and how far off its times may be.
 #[pyclass(frozen, get_all, module = "gilprof")]
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use crate::error::damaged;
-use crate::rows::{Blame, Gil, Hold, Thread};
+use crate::rows::{Blame, Gil, Hold, SpanRow, Thread};
 use crate::site::{Blocked, Frame, Site};
 
 /// The rows as Python objects, made when the first of them is asked for.
@@ -16,6 +16,7 @@ pub(crate) struct Tables {
     pub(crate) gils: Py<PyTuple>,
     pub(crate) blame: Py<PyTuple>,
     pub(crate) holds: Py<PyTuple>,
+    pub(crate) spans: Py<PyTuple>,
     by_id: HashMap<u64, Py<Thread>>,
     frames: Vec<Py<Frame>>,
 }
@@ -53,12 +54,14 @@ impl Tables {
                 requested: row.requested,
             })
         });
+        let spans = profile.spans().iter().map(|row| Ok(SpanRow::from(row)));
         let gils = profile.gils().iter().map(|row| Gil::new(py, row, counts));
         let frames = profile.frames().iter();
         let frames = frames.map(|frame| Py::new(py, Frame::from(frame)));
         Ok(Tables {
             blame: tuple(py, blame)?,
             holds: tuple(py, holds)?,
+            spans: tuple(py, spans)?,
             gils: tuple(py, gils)?,
             threads: tuple(py, threads.iter().map(|thread| Ok(thread.clone_ref(py))))?,
             by_id,

@@ -39,6 +39,17 @@ for metric in merged.metrics():
     for point in metric.points:
         labelled: dict[str, str] = dict(point.labels)
         told: str = f"{metric.name} {labelled} {point.value or point.sum} {point.buckets}"
+with gilprof.span("load") as span:
+    inner: str = span.label
+
+
+@gilprof.span("GET /x")
+async def handler(number: int) -> str:
+    return str(number)
+
+
+for label in merged.spans:
+    told: str = f"{label.label}: {label.spans} times, {label.caused_ns} ns"
 missing: bool = merged.stacks_missing is not None and merged.stacks_lost == 0
 """
 
