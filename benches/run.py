@@ -286,6 +286,37 @@ def measure():
     return [Row("with gilprof.measure(...)", "us", samples, 2)]
 
 
+def span():
+    """A whole `with` statement around nothing, with a recording and without."""
+
+    def block(times=20_000):
+        for _ in range(times):
+            with gilprof.span("GET /users"):
+                pass
+
+    def again(times=20_000, label=gilprof.span("GET /users")):
+        for _ in range(times):
+            with label:
+                pass
+
+    def loop(times=20_000):
+        for _ in range(times):
+            pass
+
+    def nanoseconds(work):
+        return (timed(work)[0] - timed(loop)[0]) / 20_000 * 1e9
+
+    def samples(profiled, work):
+        return recorded(profiled, lambda: [nanoseconds(work) for _ in range(ROUNDS)])
+
+    return [
+        Row("with gilprof.span(...)", "ns", samples(True, block), 2_000),
+        Row("  one that is used again", "ns", samples(True, again)),
+        Row("  while nothing is recorded", "ns", samples(False, block)),
+        Row("  one that is used again, then", "ns", samples(False, again)),
+    ]
+
+
 BENCHES = [
     pair,
     cpu_threads,
@@ -300,6 +331,7 @@ BENCHES = [
     reader,
     snapshot,
     measure,
+    span,
     attach,
     stalls,
 ]

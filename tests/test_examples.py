@@ -10,7 +10,7 @@ VERDICTS = {
     "five_threads_io": "io-bound",
     "one_c_call_holding": "blocked-hold",
 }
-PROFILE_THEMSELVES = ["measure_requests", "watch_a_service"]
+PROFILE_THEMSELVES = ["label_what_waits", "measure_requests", "watch_a_service"]
 
 
 def test_every_example_is_tested():
