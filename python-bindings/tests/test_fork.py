@@ -170,3 +170,30 @@ with gilprof.profile() as p:
         "error",
     )
     assert done.stderr == ""
+
+
+def test_a_child_that_records_anew_knows_its_threads_anew():
+    def record_anew():
+        over = threading.Event()
+
+        def work():
+            while not over.wait(0.001):
+                pass
+
+        workloads.spinning(1)
+        worker = threading.Thread(target=work, name="worker")
+        worker.start()
+        gilprof.stop()
+        with gilprof.profile() as p:
+            workloads.together(*[(f"new-{i}", lambda: workloads.spin(0.05)) for i in range(3)])
+        over.set()
+        worker.join()
+        return p.result
+
+    gilprof.start()
+    _pid, child = in_child(record_anew)
+    gilprof.stop()
+    names = {"MainThread", "worker", "new-0", "new-1", "new-2"}
+    assert {row.name for row in child.threads} == names
+    assert len(child.threads) == len(names)
+    assert_balanced(child)

@@ -55,10 +55,9 @@ fn record_anew(inherited: &Active) {
         inherited.region.take_stacks(&plan);
     }
     let now_ns = inherited.clock.now_ns();
-    let generation = inherited.generation.wrapping_add(1).max(1);
     probe::start_books(inherited.region, &inherited.recording, now_ns);
     active::turn_on(Active {
-        generation,
+        generation: probe::next_generation(),
         ..*inherited
     });
 }

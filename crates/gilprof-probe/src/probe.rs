@@ -155,10 +155,17 @@ fn install(python: &Python) -> Result<(), Error> {
     installed
 }
 
+/// A number for a recording, unlike that of any other of this process and of those it was
+/// forked from. Never 0.
+// Must not allocate.
+pub(crate) fn next_generation() -> u32 {
+    static GENERATION: AtomicU32 = AtomicU32::new(0);
+    GENERATION.fetch_add(1, SeqCst).wrapping_add(1).max(1)
+}
+
 /// Opens the books with this thread as the holder, and lets the hooks write.
 fn open(attached: &Attached<'_>, python: &Python, setup: &Setup<'_>, cond: usize) {
-    static GENERATION: AtomicU32 = AtomicU32::new(0);
-    let generation = GENERATION.fetch_add(1, SeqCst).wrapping_add(1).max(1);
+    let generation = next_generation();
     let now_ns = setup.clock.now_ns();
     let interval_us = attached.switch_interval_us().unwrap_or(0);
     let recording = Recording {
