@@ -48,9 +48,9 @@ __all__ = [
     "Session",
     "SharedSession",
     "Site",
-    "Stall",
     "Span",
     "SpanRow",
+    "Stall",
     "Table",
     "Thread",
     "Watch",
@@ -643,6 +643,8 @@ class Watch:
     ) -> Watch: ...
     def next(self) -> Optional[Stall]: ...
     def close(self) -> None: ...
+
+@final
 class Span:
     @property
     def label(self) -> str: ...

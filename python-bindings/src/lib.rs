@@ -24,8 +24,8 @@ mod exporter;
 mod measure;
 mod session;
 mod shared;
-mod watch;
 mod span;
+mod watch;
 
 use std::ffi::OsString;
 

@@ -33,12 +33,14 @@ with gilprof.attach(4242, sample=True, interval="5ms") as looking:
     looks: int = 0 if merged.samples is None else merged.samples.count
 with gilprof.attach(looking.pid, threads=64, clock="monotonic"):
     pass
+with gilprof.watch(hold="1s", log="/dev/null", callback=print):
+    pass
 with gilprof.serve_metrics("127.0.0.1:0", threads=64) as exporter:
     url: str = f"http://{exporter.address}/metrics"
 for metric in merged.metrics():
     for point in metric.points:
         labelled: dict[str, str] = dict(point.labels)
-        told: str = f"{metric.name} {labelled} {point.value or point.sum} {point.buckets}"
+        line: str = f"{metric.name} {labelled} {point.value or point.sum} {point.buckets}"
 with gilprof.span("load") as span:
     inner: str = span.label
 

@@ -199,7 +199,9 @@ impl Profile {
             .blame
             .retain(|row| known(row.waiter) && known(row.holder));
         parts.holds.retain(|row| known(row.thread));
-        parts.spans.sort_by(|one, other| one.label.cmp(&other.label));
+        parts
+            .spans
+            .sort_by(|one, other| one.label.cmp(&other.label));
         samples::normalise(&mut parts, known);
         Self {
             format: match parts.mode {

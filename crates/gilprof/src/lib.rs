@@ -47,8 +47,8 @@ mod sampling;
 mod session;
 mod shared;
 mod source;
-mod stall_log;
 mod span;
+mod stall_log;
 mod tree;
 mod watch;
 
@@ -62,8 +62,8 @@ pub use sampling::Sampling;
 pub use session::{Builder, Profiler, Session, snapshot};
 pub use shared::{Listener, SharedSession, VARIABLE, in_followed_child};
 pub use source::Source;
-pub use stall_log::StallLog;
 pub use span::{Span, Spans, span};
+pub use stall_log::StallLog;
 pub use tree::ProcessTree;
 pub use watch::Watch;
 
@@ -125,6 +125,7 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/embedding.md")]
 struct Guide;
+
 /// The same of the page about spans.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/spans.md")]
