@@ -40,7 +40,7 @@ with gilprof.serve_metrics("127.0.0.1:0", threads=64) as exporter:
 for metric in merged.metrics():
     for point in metric.points:
         labelled: dict[str, str] = dict(point.labels)
-        line: str = f"{metric.name} {labelled} {point.value or point.sum} {point.buckets}"
+        shown: str = f"{metric.name} {labelled} {point.value or point.sum} {point.buckets}"
 with gilprof.span("load") as span:
     inner: str = span.label
 
