@@ -21,7 +21,7 @@ class PerProcess:
         self._options = options
         self._pid = 0
         self._recording: "Optional[gilprof.profile]" = None
-        self._lock = threading.Lock()
+        self._new_lock()
         _all.add(self)
 
     def has_begun(self) -> bool:
@@ -30,7 +30,7 @@ class PerProcess:
 
     def begin(self) -> "gilprof.profile":
         """The recording of this process."""
-        with self._lock:
+        with self.lock:
             if self._recording is None or self._pid != os.getpid():
                 inherited, self._recording = self._recording, None
                 if inherited is not None:
@@ -47,7 +47,7 @@ class PerProcess:
     def renew(self) -> "Optional[gilprof.Profile]":
         """What it went through since this was asked last; the recording goes on without a
         gap. None where there is none."""
-        with self._lock:
+        with self.lock:
             if self._recording is None or self._pid != os.getpid():
                 return None
             last, self._recording = self._recording, gilprof.profile(**self._options)
@@ -57,14 +57,15 @@ class PerProcess:
 
     def end(self) -> None:
         """Ends it. Who asks for it again begins another."""
-        with self._lock:
+        with self.lock:
             recording, self._recording = self._recording, None
         if recording is not None:
             _end(recording)
 
     def _new_lock(self) -> None:
         """A thread that the child of a fork does not have may hold the old one."""
-        self._lock = threading.Lock()
+        #: Also for what is done with the recording.
+        self.lock = threading.RLock()
 
 
 def _end(recording: "gilprof.profile") -> None:

@@ -23,7 +23,7 @@ log = logging.getLogger("gilprof.metrics")
 
 class Pushing:
     """Sends what counters have gone up by, and what gauges are, whenever it is asked to; with
-    an interval, a daemon thread asks. The values of all interpreters are summed."""
+    an interval, a daemon thread asks, and the first time is at once. The values of all interpreters are summed."""
 
     def __init__(self, interval: "Optional[str]", options: "Dict[str, Union[int, str]]") -> None:
         seconds = None if interval is None else duration_ns("interval", interval) / 1e9
@@ -39,6 +39,7 @@ class Pushing:
         self._over = threading.Event()
         self._thread: "Optional[threading.Thread]" = None
         if seconds is not None:
+            self.push()
             self._thread = threading.Thread(
                 target=self._push_every, args=(seconds,), name="gilprof-push", daemon=True
             )
@@ -47,13 +48,14 @@ class Pushing:
     def push(self) -> None:
         """Sends what is new. What could not be sent is sent the next time. In the child of a
         fork the numbers are the child's own."""
-        profile = self._recording.snapshot()
-        if profile.recording != self._sent_of:
-            self._sent_of, self._sent = profile.recording, {}
-        for metric in profile.metrics():
-            values = [point.value for point in metric.points if point.value is not None]
-            if metric.kind != "histogram":
-                self._try(metric, sum(values))
+        with self._recording.lock:
+            profile = self._recording.snapshot()
+            if profile.recording != self._sent_of:
+                self._sent_of, self._sent = profile.recording, {}
+            for metric in profile.metrics():
+                values = [point.value for point in metric.points if point.value is not None]
+                if metric.kind != "histogram":
+                    self._try(metric, sum(values))
 
     def close(self) -> None:
         """Sends a last time, and ends the recording."""

@@ -27,11 +27,11 @@ class Pusher(Pushing):
     """Calls `send(name, value, kind)` for each metric: of a "counter" with what it has gone up
     by since the last time, of a "gauge" with what it is.
 
-    Who makes it calls push(), or gives an interval as in "10s", and a thread does. close()
-    sends a last time. A `send` that raises is told of in the log, once, and what it was to
-    send comes with the next time. In the child of a fork the numbers are the child's own, and
-    there is no thread: call push() there, or make another one. Other options are those of
-    gilprof.start().
+    Who makes it calls push(), or gives an interval as in "10s", and a thread does, the first
+    time at once. close() sends a last time. A `send` that raises is told of in the log, once,
+    and what it was to send comes with the next time. In the child of a fork the numbers are
+    the child's own, and there is no thread: call push() there, or make another one. Other
+    options are those of gilprof.start().
     """
 
     def __init__(
