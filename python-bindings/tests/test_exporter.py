@@ -375,19 +375,21 @@ if __name__ == "__main__":
 
 
 @FORKS
-def test_nobody_listens_after_the_end_of_a_parent_whose_child_lives_on(tmp_path):
+def test_nobody_listens_any_more_though_a_child_of_the_process_lives_on():
     exporter = gilprof.serve_metrics("127.0.0.1:0")
-    read, write = os.pipe()
+    (waits, over), (heard, lives) = os.pipe(), os.pipe()
     pid = os.fork()
     if pid == 0:
-        os.close(write)
-        os.read(read, 1)
+        os.write(lives, b".")
+        os.close(over)
+        os.read(waits, 1)
         os._exit(0)
-    os.close(read)
+    assert os.read(heard, 1) == b"."
     exporter.close()
     with pytest.raises(ConnectionRefusedError):
         connect(exporter.address)
-    os.close(write)
+    for file in (waits, over, heard, lives):
+        os.close(file)
     assert os.waitpid(pid, 0)[1] == 0
 
 
