@@ -1,8 +1,8 @@
 """Numbers pushed through a function: gilprof.statsd."""
 
 import logging
-import os
 import queue
+import threading
 
 import gilprof
 import pytest
@@ -67,12 +67,13 @@ def test_who_closes_it_sends_a_last_time_and_once(sent):
 
 def test_with_an_interval_a_thread_sends():
     told = queue.Queue()
-    before = len(os.listdir("/proc/self/task"))
+    before = threading.active_count()
     with Pusher(lambda *sent: told.put(sent), interval="10ms"):
         for _ in range(3):
             while told.get(timeout=60)[0] != "python_gil_enabled":
                 pass
-    assert len(os.listdir("/proc/self/task")) == before
+        assert threading.active_count() == before + 1
+    assert threading.active_count() == before
 
 
 def test_what_raises_is_told_once_and_sent_the_next_time(sent, caplog):
@@ -119,8 +120,10 @@ def test_a_wrong_option_is_refused(sent, options):
 
 def test_a_program_that_does_not_close_it_ends_as_it_would(python):
     done = python("""
-import gilprof.statsd, time
-pusher = gilprof.statsd.Pusher(lambda *sent: None, interval="1ms")
-time.sleep(0.1)
+import gilprof.statsd, threading
+sent = threading.Semaphore(0)
+pusher = gilprof.statsd.Pusher(lambda *_: sent.release(), interval="1ms")
+for _ in range(100):
+    sent.acquire()
 """)
     assert (done.stdout, done.stderr) == ("", "")
