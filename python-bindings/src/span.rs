@@ -28,14 +28,13 @@ pub(crate) fn span(label: &Bound<'_, PyAny>) -> PyResult<Span> {
             "label: {value} is not allowed: a string, as in gilprof.span(\"load\")"
         )));
     };
-    let utf8 = text.to_string_lossy();
-    if utf8.is_empty() {
+    if text.is_empty()? {
         let said = "label: '' is not allowed: a string that says something";
         return Err(not_allowed(said.into()));
     }
     Ok(Span {
         label: text.clone().unbind(),
-        spans: Spans::new(&utf8),
+        spans: Spans::default(),
     })
 }
 
@@ -48,7 +47,9 @@ impl Span {
     }
 
     fn __enter__(mut this: PyRefMut<'_, Self>) -> PyRefMut<'_, Self> {
-        this.spans.begin();
+        let py = this.py();
+        let Span { label, spans } = &mut *this;
+        spans.begin(|| label.bind(py).to_string_lossy());
         this
     }
 

@@ -52,27 +52,24 @@ impl Drop for Span {
 
 /// Spans of one label that are begun and ended by hand, by any threads, several at a time:
 /// for bindings to other languages, which have no guards.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Spans {
-    label: Label,
+    label: Option<Label>,
     opened: Vec<Opened>,
     /// How many have begun while nothing was recorded.
     unrecorded: u64,
 }
 
 impl Spans {
-    /// None has begun yet.
-    pub fn new(label: &str) -> Self {
-        Spans {
-            label: Label::new(label),
-            opened: Vec::new(),
-            unrecorded: 0,
+    /// One begins, in the calling thread. What they are called is asked for once, when
+    /// there is a recording.
+    pub fn begin<T: AsRef<str>>(&mut self, label: impl FnOnce() -> T) {
+        if !is_running() {
+            self.unrecorded += 1;
+            return;
         }
-    }
-
-    /// One begins, in the calling thread.
-    pub fn begin(&mut self) {
-        match Opened::begin(&self.label) {
+        let asked = || Label::new(label().as_ref());
+        match Opened::begin(self.label.get_or_insert_with(asked)) {
             Some(opened) => self.opened.push(opened),
             None => self.unrecorded += 1,
         }
