@@ -113,6 +113,36 @@ def embed():
     return check("embed", command, **environment)
 
 
+def embed_c():
+    """A C program with a Python in it: its profile tells of its threads and its span."""
+    python = next((one for one in reversed(find_pythons()) if one.embeddable), None)
+    if python is None:
+        return skipped("embed-c", "no shared libpython to link to was found")
+    if shutil.which("gcc") is None:
+        return skipped("embed-c", "gcc is not installed")
+    built = check("embed-c library", ["cargo", "build", "--locked", "-p", "gilprof-c"])
+    asked = "import sysconfig; print(sysconfig.get_path('include'))"
+    include = subprocess.check_output([python.path, "-c", asked], text=True).strip()
+    target = ROOT / venvs.TARGET
+    folders = [target / "debug", os.path.dirname(python.library)]
+    command = ["gcc", "-Wall", "-Wextra", "-Werror", "-I", ROOT / "crates/gilprof-c/include"]
+    command += ["-I", include, ROOT / "examples/embed-c/main.c", "-o", target / "embed-c"]
+    command += [f"-Wl,-rpath,{folder}" for folder in folders]
+    command += [python.library, f"-L{folders[0]}", "-lgilprof"]
+    compiled = check("embed-c gcc", command)
+    told = (
+        "import json, subprocess, sys;"
+        " profile = json.loads(subprocess.check_output(sys.argv[1:]));"
+        " (span,) = profile['spans'];"
+        " assert (span['label'], span['spans']) == ('count', 1), span;"
+        " names = [thread['name'] for thread in profile['threads']];"
+        " assert 'host' in names and len(names) == 3, names"
+    )
+    home = f"PYTHONHOME={python.prefix}"
+    ran = check("embed-c", [sys.executable, "-c", told, "env", home, target / "embed-c"])
+    return [built, compiled, ran]
+
+
 def compared(name):
     """Builds the library tests/NAME-check, and has each Python compare what it says."""
     package = f"gilprof-{name}-check"
@@ -192,8 +222,8 @@ def counts(report):
     return tests - failures - errors - skips, failures + errors, note
 
 
-CHECKS = [fmt, clippy, rust, doctest, rustdoc, loom, code, inspect, embed, wheel, pytest]
-CHECKS += [scenarios, services]
+CHECKS = [fmt, clippy, rust, doctest, rustdoc, loom, code, inspect, embed, embed_c]
+CHECKS += [wheel, pytest, scenarios, services]
 
 
 def chosen(names):
