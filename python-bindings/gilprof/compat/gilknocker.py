@@ -64,16 +64,16 @@ class KnockKnock:
     @property
     def contention_metric(self) -> float:
         """The part of the time, 0 to 1, in which the GIL was not to be had, since the start or
-        the last reset; after stop(), until then."""
+        the last reset; after stop(), up to that."""
         with self._lock:
             return self._part()
 
     def reset_contention_metric(self, timeout: "Optional[float]" = None) -> None:
-        """Begins anew, without a gap."""
+        """Begins anew, without a gap; after stop(), 0.0 is told from then on."""
         with self._lock:
-            if self._recording is None:
-                raise ValueError("is not running: call start() before reset_contention_metric()")
-            self._before = self._now(self._recording)
+            self._last = 0.0
+            if self._recording is not None:
+                self._before = self._now(self._recording)
 
     def stop(self, timeout: "Optional[float]" = None) -> None:
         """Ends the recording, if it is this one's; again is no error."""
