@@ -3,6 +3,8 @@
 import json
 import logging
 import random
+import sys
+import threading
 import time
 
 import gilprof
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
 log = logging.getLogger("gilprof.requests")
 #: Under this key, inner middlewares find that an outer one measures the request.
 KEY = "gilprof.request"
+#: Why greenlets have no numbers of their own.
+_GREENLETS = (
+    "requests in greenlets, as gevent's, are not measured: they take turns in one thread, whose "
+    "numbers are of all of them; gilprof.profile() and `gilprof attach` tell what the thread does"
+)
 #: Who is to blame is asked no oftener: it costs about as much as a request does.
 _BLAMED_NS = 1_000_000_000
 
@@ -60,8 +67,12 @@ class Request:
         if part is None:
             return
         part.__exit__(None, None, None)
-        for name in ("holding_ns", "waiting_ns", "detached_ns", "acquisitions", "waits"):
-            setattr(self, name, getattr(self, name) + (getattr(part, name) or 0))
+        # One by one: each request comes here twice at least.
+        self.holding_ns += part.holding_ns or 0
+        self.waiting_ns += part.waiting_ns or 0
+        self.detached_ns += part.detached_ns or 0
+        self.acquisitions += part.acquisitions or 0
+        self.waits += part.waits or 0
 
     def end(self) -> None:
         self.wall_ns = time.monotonic_ns() - self._began
@@ -115,6 +126,9 @@ class Requests:
         an outer middleware left there, too."""
         if self._missing is not None:
             return None
+        if _shares_its_thread():
+            self._say_once(_GREENLETS)
+            return None
         if KEY in known:
             self._say_once("two middlewares measure the same requests: the inner one does not")
             return None
@@ -160,3 +174,17 @@ class Requests:
         if sentence not in self._said:
             self._said.append(sentence)
             log.warning(sentence)
+
+
+def _shares_its_thread() -> bool:
+    """Whether other requests may run in this thread before this one is over. A greenlet that is
+    not its thread's first may be switched away from at any call, and so may the first one where
+    gevent has replaced what blocks."""
+    # Another thread may be in the middle of importing them.
+    current = getattr(sys.modules.get("greenlet"), "getcurrent", None)
+    if current is None:
+        return False
+    if current().parent is not None:
+        return True
+    patched = getattr(sys.modules.get("gevent.monkey"), "is_module_patched", None)
+    return patched is not None and bool(patched("threading"))

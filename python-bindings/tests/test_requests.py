@@ -8,6 +8,7 @@ import re
 import sys
 import threading
 import time
+import types
 
 import pytest
 
@@ -348,3 +349,61 @@ if child:
     print("done")
 """)
     assert done.stdout == "done\n"
+
+
+def test_requests_in_greenlets_pass_unmeasured_and_that_is_said_once(monkeypatch, caplog):
+    """Of two that take turns in one thread, neither would have numbers of its own."""
+    child = types.SimpleNamespace(parent=object())
+    fake = types.SimpleNamespace(getcurrent=lambda: child)
+    monkeypatch.setitem(sys.modules, "greenlet", fake)
+    seen = []
+    application = wsgi(listing, callback=seen.append)
+    for _ in range(2):
+        answer = Answer(application)
+        assert answer.parts == [b"one", b"two"] and answer.timing is None
+    assert seen == [] and caplog.text.count("requests in greenlets") == 1
+    # Others of the same process are measured.
+    child.parent = None
+    assert Answer(application).timing and len(seen) == 1
+
+
+@pytest.mark.parametrize("is_patched", [True, False])
+def test_the_first_greenlet_counts_as_one_only_where_gevent_has_patched(monkeypatch, is_patched):
+    first = types.SimpleNamespace(parent=None)
+    greenlet = types.SimpleNamespace(getcurrent=lambda: first)
+    monkey = types.SimpleNamespace(is_module_patched={"threading": is_patched}.get)
+    monkeypatch.setitem(sys.modules, "greenlet", greenlet)
+    monkeypatch.setitem(sys.modules, "gevent.monkey", monkey)
+    assert (Answer(wsgi(listing)).timing is None) == is_patched
+
+
+def test_a_module_that_is_being_imported_breaks_no_request(monkeypatch):
+    for name in ("greenlet", "gevent.monkey"):
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+    assert Answer(wsgi(listing)).timing
+
+
+GEVENT = """
+{patch}
+import gevent
+import gilprof.wsgi
+
+def application(environ, start_response):
+    gevent.sleep(0.01)
+    start_response("200 OK", [])
+    return [b""]
+
+heads = []
+wrapped = gilprof.wsgi.Middleware(application)
+ask = lambda: list(wrapped({{}}, lambda status, headers: heads.append(headers)))
+gevent.joinall([gevent.spawn(ask) for _ in range(3)])
+print(heads)
+"""
+
+
+@pytest.mark.parametrize("patch", ["", "from gevent import monkey; monkey.patch_all()"])
+def test_requests_that_gevent_runs_in_turns_have_no_numbers(python, patch):
+    pytest.importorskip("gevent")
+    done = python(GEVENT.format(patch=patch))
+    assert done.stdout == "[[], [], []]\n"
+    assert done.stderr.count("requests in greenlets") == 1
