@@ -112,6 +112,50 @@ def test_a_child_that_is_killed_is_recorded_up_to_there(followed):
     assert_balanced(killed)
 
 
+METHODS = """
+import multiprocessing, os, signal, sys
+
+def child(who, pipe):
+    end = 300_000
+    for _ in range(end):
+        pass
+    os.write(1, f"{who} {os.getpid()}\\n".encode())
+    pipe.send(None)
+    while not pipe.poll():
+        pass
+
+if __name__ == "__main__":
+    context = multiprocessing.get_context(METHOD)
+    ends = [context.Pipe() for _ in range(3)]
+    children = [
+        context.Process(target=child, args=(who, theirs))
+        for who, (_, theirs) in zip(("killed", "second", "third"), ends)
+    ]
+    for one in children:
+        one.start()
+    for ours, _ in ends:
+        ours.recv()
+    os.kill(children[0].pid, signal.SIGKILL)
+    for one, (ours, _) in zip(children, ends):
+        ours.send(None)
+        one.join()
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_children_of_multiprocessing_have_a_row_each_and_the_killed_one_its_part(followed, method):
+    done, profile = followed(METHODS.replace("METHOD", repr(method)))
+    assert done.returncode == 0, done.stderr
+    rows = [(process.pid, process.profile) for process in profile.processes]
+    who = said(done)
+    assert set(who) == {"killed", "second", "third"}
+    for pid in who.values():
+        (own,) = [row for row_pid, row in rows if row_pid == pid]
+        assert own.holding_ns > 0
+        assert_balanced(own)
+    assert sum(row.holding_ns for _, row in rows) == profile.holding_ns
+
+
 BECOMES = """
 import os, sys
 print("one", os.getpid(), flush=True)
