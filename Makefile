@@ -17,8 +17,11 @@ bench: ## what profiling costs here, against the budgets
 scenarios: ## real programs and servers: is the verdict right? (needs wrk; apache2 for some)
 	$(PYTHON) scripts/scenarios.py
 
-services: ## attach to real services: is any answer lost? (needs apache2 for some)
+services: ## real servers: attached to, with all workers, by request (needs wrk; apache2 for some)
 	$(PYTHON) scripts/services.py
+
+suites: ## test suites of real packages, with the pytest plugin and without
+	$(PYTHON) scripts/suites.py
 
 pythons: ## fetch newer Pythons and ones linked to musl, for the tests (needs Debian's apt)
 	$(PYTHON) scripts/more_pythons.py
@@ -35,4 +38,4 @@ fmt: ## format the Rust code
 clean: ## remove everything that was built
 	rm -rf target target-loom .venvs .pythons
 
-.PHONY: help demo test bench scenarios services pythons wheel fuzz fmt clean
+.PHONY: help demo test bench scenarios services suites pythons wheel fuzz fmt clean
