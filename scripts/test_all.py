@@ -205,6 +205,11 @@ def services():
     return check("services", [newest(), ROOT / "tests" / "services" / "check.py", "--fast"])
 
 
+def fleets():
+    """Processes of multiprocessing, recorded all together, on the newest Python."""
+    return check("fleets", [newest(), ROOT / "tests" / "services" / "fleets.py", "--fast"])
+
+
 def newest():
     python = find_pythons()[-1]
     return venvs.with_wheel(python.label, python.path, venvs.TEST_PACKAGES, venvs.built_wheel())
@@ -223,7 +228,7 @@ def counts(report):
 
 
 CHECKS = [fmt, clippy, rust, doctest, rustdoc, loom, code, inspect, embed, embed_c]
-CHECKS += [wheel, pytest, scenarios, services]
+CHECKS += [wheel, pytest, scenarios, services, fleets]
 
 
 def chosen(names):

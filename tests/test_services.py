@@ -9,6 +9,7 @@ SERVICES = Path(__file__).resolve().parent / "services"
 sys.path.append(str(SERVICES))
 
 from asking import serve_lines  # noqa: E402
+from fleet import FLEETS, LEAST, Work  # noqa: E402
 from process import Owned, descendants  # noqa: E402
 from service import SERVICES as TABLE  # noqa: E402
 
@@ -16,6 +17,25 @@ from service import SERVICES as TABLE  # noqa: E402
 def test_each_service_has_a_name_of_its_own():
     names = [service.name for service in TABLE]
     assert sorted(set(names)) == sorted(names)
+
+
+def test_each_fleet_has_a_name_of_its_own():
+    names = [fleet.name for fleet in FLEETS]
+    assert sorted(set(names)) == sorted(names)
+
+
+def test_a_fleet_has_worked_once_enough_of_its_living_workers_have():
+    work, asked = Work(), []
+
+    def ask():
+        asked.append(1)
+        return [1, 2, 3] if len(asked) > 3 else [1]
+
+    work.killed = 3
+    work.until_all_have_worked(2, ask)
+    # The first has worked enough long before, the third is dead.
+    assert len(asked) == LEAST + 3
+    assert work.by_pid == {1: LEAST + 3, 2: LEAST, 3: LEAST}
 
 
 def test_services_listen_on_this_machine_only():

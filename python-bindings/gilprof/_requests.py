@@ -4,7 +4,6 @@ import json
 import logging
 import random
 import sys
-import threading
 import time
 
 import gilprof
