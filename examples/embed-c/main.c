@@ -35,6 +35,13 @@ int main(void)
     int python_failed = PyRun_SimpleString(PROGRAM);
     gilprof_span_end(span);
 
+    /* What a metrics endpoint of this program would serve. */
+    char *metrics = gilprof_openmetrics();
+    if (metrics == NULL || strstr(metrics, "python_gil_hold_seconds_total") == NULL) {
+        return failed("openmetrics");
+    }
+    gilprof_free(metrics);
+
     char *profile = NULL;
     if (gilprof_stop(&profile) != GILPROF_OK) {
         return failed("stop");

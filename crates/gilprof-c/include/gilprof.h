@@ -39,7 +39,8 @@ extern "C" {
 // It stays as it is until another call of this thread fails, and is not to be freed.
 const char *gilprof_last_error(void);
 
-// Frees what `gilprof_stop()` or `gilprof_snapshot_json()` gave. NULL is allowed.
+// Frees what `gilprof_stop()`, `gilprof_snapshot_json()` or `gilprof_openmetrics()` gave. NULL is
+// allowed.
 //
 // # Safety
 // `text` is NULL or from one of these, and is freed once.
@@ -70,6 +71,11 @@ gilprof_status gilprof_stop(char **profile);
 // The profile of the recording that is on, from its first start to now, as JSON: give it to
 // `gilprof_free()`. Nobody is stopped. NULL where it cannot be had.
 char *gilprof_snapshot_json(void);
+
+// The numbers of the recording that is on, from its first start to now, as OpenMetrics 1.0, for
+// a metrics endpoint of the host's own: give the text to `gilprof_free()`. Nobody is stopped.
+// NULL where it cannot be had.
+char *gilprof_openmetrics(void);
 
 // Whether this process is being recorded.
 bool gilprof_is_running(void);

@@ -13,7 +13,9 @@ mod text;
 mod thread;
 
 pub use error::{gilprof_last_error, gilprof_status};
-pub use recording::{gilprof_is_running, gilprof_snapshot_json, gilprof_start, gilprof_stop};
+pub use recording::{
+    gilprof_is_running, gilprof_openmetrics, gilprof_snapshot_json, gilprof_start, gilprof_stop,
+};
 pub use span::{gilprof_span, gilprof_span_begin, gilprof_span_end};
 pub use text::gilprof_free;
 pub use thread::gilprof_name_thread;

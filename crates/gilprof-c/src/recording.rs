@@ -5,7 +5,7 @@ use std::ptr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use gilprof_rust::core::Profile;
-use gilprof_rust::{Error, Options, Profiler, Session};
+use gilprof_rust::{Error, Options, Profiler, Session, metrics};
 
 use crate::error::{Failure, gilprof_status, status, told};
 use crate::text::{given, owned};
@@ -75,6 +75,14 @@ pub unsafe extern "C" fn gilprof_stop(profile: *mut *mut c_char) -> gilprof_stat
 #[unsafe(no_mangle)]
 pub extern "C" fn gilprof_snapshot_json() -> *mut c_char {
     told(|| json(&gilprof_rust::snapshot()?)).unwrap_or(ptr::null_mut())
+}
+
+/// The numbers of the recording that is on, from its first start to now, as OpenMetrics 1.0, for
+/// a metrics endpoint of the host's own: give the text to `gilprof_free()`. Nobody is stopped.
+/// NULL where it cannot be had.
+#[unsafe(no_mangle)]
+pub extern "C" fn gilprof_openmetrics() -> *mut c_char {
+    told(|| owned(metrics::openmetrics(&gilprof_rust::snapshot()?))).unwrap_or(ptr::null_mut())
 }
 
 /// Whether this process is being recorded.

@@ -31,7 +31,8 @@ pub(crate) fn owned(text: String) -> Result<*mut c_char, Failure> {
     Ok(text.into_raw())
 }
 
-/// Frees what `gilprof_stop()` or `gilprof_snapshot_json()` gave. NULL is allowed.
+/// Frees what `gilprof_stop()`, `gilprof_snapshot_json()` or `gilprof_openmetrics()` gave. NULL is
+/// allowed.
 ///
 /// # Safety
 /// `text` is NULL or from one of these, and is freed once.
