@@ -120,6 +120,7 @@ def embed_c():
         return skipped("embed-c", "no shared libpython to link to was found")
     if shutil.which("gcc") is None:
         return skipped("embed-c", "gcc is not installed")
+    header = check("embed-c header", ["cargo", "test", "--locked", "-p", "gilprof-c"])
     built = check("embed-c library", ["cargo", "build", "--locked", "-p", "gilprof-c"])
     asked = "import sysconfig; print(sysconfig.get_path('include'))"
     include = subprocess.check_output([python.path, "-c", asked], text=True).strip()
@@ -140,7 +141,7 @@ def embed_c():
     )
     home = f"PYTHONHOME={python.prefix}"
     ran = check("embed-c", [sys.executable, "-c", told, "env", home, target / "embed-c"])
-    return [built, compiled, ran]
+    return [header, built, compiled, ran]
 
 
 def compared(name):
