@@ -20,8 +20,6 @@ import recording  # noqa: E402
 LEAST = 10
 CLIENTS = 4
 PATIENCE = 60
-#: Some tasks that have no result by then are lost.
-TASKS_SECONDS = 5
 
 
 class Fleet(NamedTuple):
@@ -36,6 +34,8 @@ class Fleet(NamedTuple):
     for a program that does so itself, and says it."""
     fast: bool = False
     """Whether it needs no package."""
+    kills: bool = True
+    """Whether one of its workers is killed."""
 
 
 class Work:
@@ -104,24 +104,13 @@ def web(fleet, port, work):
 
 
 def celery(fleet, _port, work):
-    """Tasks are sent and their results collected, some at a time. What a killed worker had been
-    given is lost: Celery has it so."""
-    from celery.exceptions import TimeoutError, WorkerLostError
+    """Tasks are sent and their results collected, some at a time. None is killed: after that a
+    pool of Celery's may neither go on nor end, with gilprof or without."""
     from fleet_tasks import work as task
 
-    def result(sent, deadline):
-        try:
-            return [sent.get(timeout=max(0.01, deadline - time.monotonic()))]
-        except (TimeoutError, WorkerLostError):
-            return []
-
     def some():
-        deadline = time.monotonic() + TASKS_SECONDS
-        sent = [task.delay() for _ in range(8)]
-        return [pid for one in sent for pid in result(one, deadline)]
+        return [one.get(timeout=PATIENCE) for one in [task.delay() for _ in range(8)]]
 
-    work.until_all_have_worked(fleet.workers, some)
-    work.kill_one()
     work.until_all_have_worked(fleet.workers, some)
 
 
@@ -139,7 +128,7 @@ FLEETS = [
     Fleet("gunicorn gthread", (*THREADED, APP), 2, web),
     Fleet("gunicorn gthread, preload", (*THREADED, "--preload", APP), 2, web),
     Fleet("uvicorn --workers 2", (*UVICORN, "fleet_app:app"), 2, web),
-    Fleet("Celery prefork", CELERY, 2, celery),
+    Fleet("Celery prefork", CELERY, 2, celery, kills=False),
     Fleet("multiprocessing fork", (CHILDREN, "fork"), 3, None, fast=True),
     Fleet("multiprocessing spawn", (CHILDREN, "spawn"), 3, None, fast=True),
     Fleet("multiprocessing forkserver", (CHILDREN, "forkserver"), 3, None, fast=True),
