@@ -23,7 +23,8 @@ log = logging.getLogger("gilprof.metrics")
 
 class Pushing:
     """Sends what counters have gone up by, and what gauges are, whenever it is asked to; with
-    an interval, a daemon thread asks, and the first time is at once. The values of all interpreters are summed."""
+    an interval, a daemon thread asks, and the first time is at once. The values of all
+    interpreters are summed."""
 
     def __init__(self, interval: "Optional[str]", options: "Dict[str, Union[int, str]]") -> None:
         seconds = None if interval is None else duration_ns("interval", interval) / 1e9
