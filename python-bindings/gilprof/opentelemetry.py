@@ -51,6 +51,8 @@ class Instruments:
         self._recording.begin()
         self._is_closed = False
         self._profile: "Optional[gilprof.Profile]" = None
+        #: Those of the snapshot, by their names.
+        self._metrics: "Dict[str, gilprof.Metric]" = {}
         self._taken_ns = 0
         self._told: "Set[str]" = set()
         self._make(meter or metrics.get_meter("gilprof", gilprof.__version__))
@@ -76,12 +78,11 @@ class Instruments:
 
     def _counter(self, name: str, metric: str) -> "_Callback":
         def observe(_options: "CallbackOptions") -> "List[Observation]":
-            profile = self._snapshot(name)
-            found = () if profile is None else profile.metrics()
-            points = [point for one in found if one.name == metric for point in one.points]
+            if self._snapshot(name) is None or metric not in self._metrics:
+                return []
             return [
                 Observation(point.value or 0, {"cpython.gil.interpreter": int(value)})
-                for point in points
+                for point in self._metrics[metric].points
                 for _, value in point.labels
             ]
 
@@ -103,6 +104,7 @@ class Instruments:
         now = time.monotonic_ns()
         if self._profile is None or name in self._told or now - self._taken_ns > _SHARED_NS:
             self._profile, self._taken_ns = self._recording.snapshot(), now
+            self._metrics = {metric.name: metric for metric in self._profile.metrics()}
             self._told.clear()
         self._told.add(name)
         return self._profile

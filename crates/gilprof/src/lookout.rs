@@ -205,6 +205,14 @@ mod tests {
             writer.cell().leave();
         }
 
+        /// One thread holds since then, and the other waits for it.
+        fn stalls(&self, began_ns: u64) {
+            self.writes(|writer| {
+                writer.acquire(self.holder, began_ns);
+                writer.wait(self.waiter, began_ns + 1);
+            });
+        }
+
         fn turn(&mut self) -> Duration {
             if self.lookout.notes_ends(&self.region) {
                 self.read();
@@ -233,12 +241,8 @@ mod tests {
     #[test]
     fn a_long_hold_that_is_waited_for_is_told_once_and_when_it_ends() {
         let mut scene = Scene::new();
-        let (holder, waiter) = (scene.holder, scene.waiter);
         let began_ns = scene.now_ns() - 2 * LIMIT.as_nanos() as u64;
-        scene.writes(|writer| {
-            writer.acquire(holder, began_ns);
-            writer.wait(waiter, began_ns + 1);
-        });
+        scene.stalls(began_ns);
         let closely = CLOSELY.min(LIMIT / 4);
         assert_eq!((scene.turn(), scene.turn()), (closely, closely));
         let [stall] = &scene.told()[..] else {
@@ -295,11 +299,7 @@ mod tests {
     #[test]
     fn a_hold_whose_end_was_lost_is_forgotten() {
         let mut scene = Scene::new();
-        let (holder, waiter) = (scene.holder, scene.waiter);
-        scene.writes(|writer| {
-            writer.acquire(holder, 0);
-            writer.wait(waiter, 1);
-        });
+        scene.stalls(0);
         scene.turn();
         scene.writes(|writer| {
             writer.release(9);
@@ -315,11 +315,7 @@ mod tests {
     #[test]
     fn a_hold_goes_on_while_another_threads_event_is_being_booked() {
         let mut scene = Scene::new();
-        let (holder, waiter) = (scene.holder, scene.waiter);
-        scene.writes(|writer| {
-            writer.acquire(holder, 0);
-            writer.wait(waiter, 1);
-        });
+        scene.stalls(0);
         scene.turn();
         // Its thread has lost its CPU in the middle of that.
         Writer::new(&scene.region, 0).unwrap().cell().enter();
