@@ -10,6 +10,7 @@ use gilprof_region::{Present, Region};
 
 use crate::numbers::Numbers;
 use crate::signals::thread_cpu_ns;
+use crate::tally::{Key, Sum, Tally};
 
 /// When the first look comes, in ns since the start of the recording: reading the symbols
 /// of modules takes long, and most short recordings need none.
@@ -28,19 +29,29 @@ const LONG_AFFORDED: u64 = 200;
 const LOOKED_UP: usize = 8;
 /// A thread that does nothing new for so long is looked up again only after as long.
 const AGAIN_NS: (u64, u64) = (50_000_000, 2_000_000_000);
-/// How many different rows of a thread are kept; what comes later goes to one that only
-/// tells the call.
-const DIFFERENT: usize = 512;
-
 /// The reason where there was no time for a look.
 const TOO_SHORT: &str = "n/a (the recording was too short for a look at the threads)";
+
+/// The rows are told apart by all but their thread.
+impl Key for Blocked {
+    const DIFFERENT: usize = 512;
+
+    /// One that only tells the call.
+    fn rest(&self) -> Self {
+        Blocked {
+            lock: None,
+            native: Vec::new(),
+            ..self.clone()
+        }
+    }
+}
 
 /// What threads were found to be blocked on.
 #[derive(Debug, Default)]
 pub(crate) struct Blocks {
     /// By the number of the thread.
     seen: HashMap<u32, Seen>,
-    sums: HashMap<u32, HashMap<Blocked, (u64, u64)>>,
+    sums: Tally<Blocked>,
     due_ns: u64,
     look_up_due_ns: u64,
     passed_ns: u64,
@@ -163,8 +174,8 @@ impl Blocks {
         {
             let spent_ns = now_ns.saturating_sub(seen.at_ns);
             seen.at_ns = now_ns.max(seen.at_ns);
-            let blocked = blocked.clone();
-            self.add(blocked, spent_ns, 0);
+            let sum = sample(spent_ns, 0);
+            self.sums.add(present.thread, blocked, sum);
         }
     }
 
@@ -188,7 +199,7 @@ impl Blocks {
         let spent_ns = now_ns.saturating_sub(last_ns.max(from_ns));
         let stretch_ns = now_ns.saturating_sub(present.since_ns);
         if let Some(blocked) = &blocked {
-            self.add(blocked.clone(), spent_ns, 1);
+            self.sums.add(present.thread, blocked, sample(spent_ns, 1));
         }
         let seen = Seen {
             state: present.state,
@@ -221,7 +232,6 @@ impl Blocks {
         let again = Call::of(pid, native_id).ok().flatten();
         let stood = again == Some(call) && region.is_still(present);
         stood.then(|| Blocked {
-            thread: present.thread.into(),
             state: present.state,
             call: call.name(),
             on: thing.kind,
@@ -240,31 +250,28 @@ impl Blocks {
         }
     }
 
-    fn add(&mut self, mut row: Blocked, weight_ns: u64, samples: u64) {
-        let thread = row.thread as u32;
-        let sums = self.sums.entry(thread).or_default();
-        if sums.len() >= DIFFERENT && !sums.contains_key(&row) {
-            (row.lock, row.native) = (None, Vec::new());
-        }
-        let sum = sums.entry(row).or_default();
-        sum.0 = sum.0.saturating_add(weight_ns);
-        sum.1 = sum.1.saturating_add(samples);
-    }
-
     /// The row of an ended thread went into that of its group.
     pub(crate) fn fold(&mut self, thread: u32, group: u32) {
-        for (mut row, (weight_ns, samples)) in self.sums.remove(&thread).unwrap_or_default() {
-            row.thread = group.into();
-            self.add(row, weight_ns, samples);
-        }
+        self.sums.fold(thread, group);
     }
 
-    /// The rows; their native functions have the numbers of [`Native`].
-    pub(crate) fn rows(&self) -> impl Iterator<Item = Blocked> + '_ {
-        let sums = self.sums.values().flatten();
-        sums.map(|(row, &(weight_ns, samples))| Blocked {
-            weight_ns,
-            samples,
+    /// From now on, what is added up is added up for this window, too.
+    pub(crate) fn open_window(&mut self, number: u64) {
+        self.sums.open_window(number);
+    }
+
+    pub(crate) fn close_window(&mut self, number: u64) {
+        self.sums.close_window(number);
+    }
+
+    /// The rows: those of an open window, if one is given. Their native functions have the
+    /// numbers of [`Native`].
+    pub(crate) fn rows(&self, window: Option<u64>) -> impl Iterator<Item = Blocked> + '_ {
+        let rows = self.sums.rows(window);
+        rows.map(|(thread, row, sum)| Blocked {
+            thread: thread.into(),
+            weight_ns: sum.weight_ns,
+            samples: sum.samples,
             ..row.clone()
         })
     }
@@ -273,5 +280,14 @@ impl Blocks {
     pub(crate) fn missing(&self) -> Option<String> {
         let too_short = (!self.looked).then(|| TOO_SHORT.into());
         self.refused.clone().or(too_short)
+    }
+}
+
+/// What looks at a thread that was blocked stand for.
+fn sample(weight_ns: u64, samples: u64) -> Sum {
+    Sum {
+        weight_ns,
+        samples,
+        seen_ns: 0,
     }
 }

@@ -35,7 +35,7 @@ pub(crate) struct Collector {
     looked_at_cpu_ns: Option<u64>,
     cursors: Vec<Cursor>,
     ledgers: Vec<Ledger>,
-    /// The numbers of the windows of time whose worst holds are kept apart.
+    /// The numbers of the windows of time whose holds and samples are kept apart.
     windows: Vec<u64>,
     stacks: Stacks,
     timeline: Option<Timeline>,
@@ -231,8 +231,8 @@ impl Collector {
         passed
     }
 
-    /// From now on, until it is closed, the worst holds of a window are kept, too; gives its
-    /// number.
+    /// From now on, until it is closed, the worst holds and the samples of a window are kept
+    /// apart, too; gives its number.
     pub(crate) fn open_window(&mut self) -> u64 {
         // The child of a fork goes on counting: it may have the users of its parent's.
         static OPENED: AtomicU64 = AtomicU64::new(0);
@@ -241,6 +241,8 @@ impl Collector {
         for ledger in &mut self.ledgers {
             ledger.open_window(number);
         }
+        self.stacks.open_window(number);
+        self.blocks.open_window(number);
         number
     }
 
@@ -249,6 +251,8 @@ impl Collector {
         for ledger in &mut self.ledgers {
             ledger.close_window(number);
         }
+        self.stacks.close_window(number);
+        self.blocks.close_window(number);
     }
 
     /// The profile at this instant, or at `end_ns` of a recording that is over.
@@ -256,7 +260,8 @@ impl Collector {
         self.profile_in(region, end, None)
     }
 
-    /// The same, but for the holds, which are those of an open window.
+    /// The same, but for holds, sites and what threads were blocked on: they are those of
+    /// an open window.
     pub(crate) fn profile_in(
         &mut self,
         region: &Region,
@@ -278,7 +283,7 @@ impl Collector {
             hardware.complete(&mut cut);
         }
         self.blocks.settle(region, cut.at_ns);
-        self.assemble(region, &recording, cut, charges, ended)
+        self.assemble(region, &recording, cut, charges, ended, window)
     }
 
     fn assemble(
@@ -288,11 +293,12 @@ impl Collector {
         mut cut: Cut,
         charges: Vec<Charges>,
         ended_how: Ended,
+        window: Option<u64>,
     ) -> Profile {
         let [major, minor, patch] = recording.python;
         let events: u64 = cut.posted.iter().sum();
-        let mut table = self.stacks.sites(region, self.native.as_ref());
-        let blocked = table.blocked(self.blocks.rows());
+        let mut table = self.stacks.sites(region, self.native.as_ref(), window);
+        let blocked = table.blocked(self.blocks.rows(window));
         let stacks_missing = Some(region.stacks_missing()).filter(|text| !text.is_empty());
         let native_missing = self.stacks.native_missing();
         let mut parts = ProfileParts {

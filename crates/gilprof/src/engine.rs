@@ -148,14 +148,15 @@ impl Engine {
         Ok(())
     }
 
-    /// The profile of the recording from its start to now, with the holds of a window, if one
-    /// is given.
+    /// The profile of the recording from its start to now, with the holds and samples of a
+    /// window, if one is given.
     pub(crate) fn profile(&self, window: Option<u64>) -> Result<Profile, Error> {
         let followed = self.followed()?;
         Ok(lock(&followed).profile(window, None))
     }
 
-    /// The profile up to now, and the number of a window that begins where it ends.
+    /// The number of a window that begins now, and what is to be subtracted from its later
+    /// profiles.
     pub(crate) fn open_window(&self) -> Result<(Profile, u64), Error> {
         let followed = self.followed()?;
         Ok(lock(&followed).open_window())
@@ -168,7 +169,7 @@ impl Engine {
     }
 
     /// One user less, and one window. The last one stops the recording. Gives back the
-    /// profile of the whole recording, with the holds of that window.
+    /// profile of the whole recording, with the holds and samples of that window.
     pub(crate) fn stop(&self, window: Option<u64>) -> Result<Profile, Error> {
         let mut state = lock(&self.state);
         let running = state.running.as_mut().ok_or(Error::NotRunning)?;

@@ -30,6 +30,7 @@ mod signals;
 mod stacks;
 mod stolen;
 mod table;
+mod tally;
 
 mod engine;
 mod reader;

@@ -53,9 +53,13 @@ impl Followed {
         self.collector.profile_in(self.region, end, window)
     }
 
-    /// The profile up to now, and the number of a window that begins where it ends.
+    /// The number of a window that begins now, and what is to be subtracted from its later
+    /// profiles.
     pub(crate) fn open_window(&mut self) -> (Profile, u64) {
-        (self.profile(None, None), self.collector.open_window())
+        // What has not been read yet is not the window's.
+        self.collector.drain(self.region);
+        let number = self.collector.open_window();
+        (self.profile(Some(number), None), number)
     }
 
     pub(crate) fn close_window(&mut self, number: u64) {

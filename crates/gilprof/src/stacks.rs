@@ -12,39 +12,28 @@ use crate::culprit::Culprit;
 use crate::glimpses::{Glimpses, Place, by_waiting, share};
 use crate::natives::Natives;
 use crate::table::Table;
+use crate::tally::{Key, Sum, Tally};
 
-/// How many different stacks of a thread are kept; what comes later goes to the
-/// stack that is not known.
-const DIFFERENT: usize = 4_096;
 /// How often it is looked for the native functions of a hold that is to be told.
 const TRIES: usize = 5;
 
 /// A stack, and what its weight means.
-type Key = (SiteKind, Vec<RawFrame>);
+type Weighed = (SiteKind, Vec<RawFrame>);
 
-/// What a stack's samples add up to.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Sum {
-    pub(crate) weight_ns: u64,
-    pub(crate) samples: u64,
-    /// The part of the weight that looks in mid-hold told.
-    pub(crate) seen_ns: u64,
+impl Key for Weighed {
+    const DIFFERENT: usize = 4_096;
+
+    fn rest(&self) -> Self {
+        (self.0, Vec::new())
+    }
 }
 
-impl Sum {
-    /// One sample.
-    fn sample(weight_ns: u64, seen: bool) -> Self {
-        Sum {
-            weight_ns,
-            samples: 1,
-            seen_ns: if seen { weight_ns } else { 0 },
-        }
-    }
-
-    fn absorb(&mut self, other: Self) {
-        self.weight_ns = self.weight_ns.saturating_add(other.weight_ns);
-        self.samples = self.samples.saturating_add(other.samples);
-        self.seen_ns = self.seen_ns.saturating_add(other.seen_ns);
+/// What one sample of a stack stands for.
+fn sample(weight_ns: u64, seen: bool) -> Sum {
+    Sum {
+        weight_ns,
+        samples: 1,
+        seen_ns: if seen { weight_ns } else { 0 },
     }
 }
 
@@ -56,7 +45,7 @@ pub(crate) struct Stacks {
     culprit: Option<Culprit>,
     glimpses: Glimpses,
     natives: Natives,
-    sums: HashMap<u32, HashMap<Key, Sum>>,
+    sums: Tally<Weighed>,
     /// Where the rows of ended threads went, as far back as stacks of theirs may
     /// still come.
     folded: [HashMap<u32, u32>; 2],
@@ -105,10 +94,9 @@ impl Stacks {
         let row = self.row_of(stack.thread);
         let parts = self.glimpses.parts(&stack);
         let weights = stack.weights;
-        let sums = self.sums.entry(row).or_default();
         let mut add = |kind, place: &Place, ns| {
-            let sum = Sum::sample(ns, place.seen);
-            add(sums, (kind, place.frames.clone()), sum);
+            let sum = sample(ns, place.seen);
+            self.sums.add(row, &(kind, place.frames.clone()), sum);
         };
         share(
             &parts,
@@ -226,13 +214,16 @@ impl Stacks {
     /// The row of an ended thread went into that of its group.
     pub(crate) fn fold(&mut self, thread: u32, group: u32) {
         self.folded[0].insert(thread, group);
-        let Some(sums) = self.sums.remove(&thread) else {
-            return;
-        };
-        let into = self.sums.entry(group).or_default();
-        for (key, sum) in sums {
-            add(into, key, sum);
-        }
+        self.sums.fold(thread, group);
+    }
+
+    /// From now on, what is added up is added up for this window, too.
+    pub(crate) fn open_window(&mut self, number: u64) {
+        self.sums.open_window(number);
+    }
+
+    pub(crate) fn close_window(&mut self, number: u64) {
+        self.sums.close_window(number);
     }
 
     /// Why native functions of holders are not known.
@@ -250,14 +241,18 @@ impl Stacks {
         self.cursor.lost()
     }
 
-    /// The sites. A hold that goes on is among them as far as it was seen.
-    pub(crate) fn sites<'r>(&'r self, region: &Region, native: Option<&'r Native>) -> Table<'r> {
+    /// The sites: those of an open window, if one is given. A hold that goes on is among
+    /// them as far as it was seen.
+    pub(crate) fn sites<'r>(
+        &'r self,
+        region: &Region,
+        native: Option<&'r Native>,
+        window: Option<u64>,
+    ) -> Table<'r> {
         let mut table = Table::new(self.codes.as_ref(), native);
         let natives = &self.natives;
-        for (&thread, sums) in &self.sums {
-            for ((kind, stack), &sum) in sums {
-                table.push(natives, *kind, thread, stack, sum);
-            }
+        for (thread, (kind, stack), sum) in self.sums.rows(window) {
+            table.push(natives, *kind, thread, stack, sum);
         }
         if let Some(held) = region.held(0) {
             for (stack, weights) in self.glimpses.of(held) {
@@ -266,19 +261,11 @@ impl Stacks {
                     (SiteKind::Hold, weights.spent_ns),
                 ];
                 for (kind, weight_ns) in kinds.into_iter().filter(|(_, weight_ns)| *weight_ns > 0) {
-                    let sum = Sum::sample(weight_ns, !stack.is_empty());
+                    let sum = sample(weight_ns, !stack.is_empty());
                     table.push(natives, kind, held.thread, stack, sum);
                 }
             }
         }
         table
     }
-}
-
-fn add(sums: &mut HashMap<Key, Sum>, key: Key, sum: Sum) {
-    let key = match sums.len() < DIFFERENT || sums.contains_key(&key) {
-        true => key,
-        false => (key.0, Vec::new()),
-    };
-    sums.entry(key).or_default().absorb(sum);
 }

@@ -9,7 +9,7 @@ use gilprof_region::RawFrame;
 use crate::codes::Codes;
 use crate::glimpses::share;
 use crate::natives::Natives;
-use crate::stacks::Sum;
+use crate::tally::Sum;
 
 /// Sampled rows in the making, with the frames that they use.
 pub(crate) struct Table<'r> {

@@ -1,0 +1,175 @@
+//! What samples add up to, thread by thread: in the whole recording, and in each open window
+//! of it. So a window is told from its own samples, however many the recording has.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+/// What samples of the same kind add up to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sum {
+    pub(crate) weight_ns: u64,
+    pub(crate) samples: u64,
+    /// The part of the weight that looks in mid-hold told.
+    pub(crate) seen_ns: u64,
+}
+
+impl Sum {
+    fn absorb(&mut self, other: Self) {
+        self.weight_ns = self.weight_ns.saturating_add(other.weight_ns);
+        self.samples = self.samples.saturating_add(other.samples);
+        self.seen_ns = self.seen_ns.saturating_add(other.seen_ns);
+    }
+}
+
+/// What the sums of a thread are told apart by.
+pub(crate) trait Key: Clone + Eq + Hash {
+    /// How many different ones of a thread are kept.
+    const DIFFERENT: usize;
+
+    /// The one that stands for it where there are too many.
+    fn rest(&self) -> Self;
+}
+
+type Sums<K> = HashMap<u32, HashMap<K, Sum>>;
+
+/// The sums of one recording.
+#[derive(Debug)]
+pub(crate) struct Tally<K> {
+    whole: Sums<K>,
+    /// By the numbers of the windows.
+    windows: Vec<(u64, Sums<K>)>,
+}
+
+impl<K> Default for Tally<K> {
+    fn default() -> Self {
+        Tally {
+            whole: Sums::new(),
+            windows: Vec::new(),
+        }
+    }
+}
+
+impl<K: Key> Tally<K> {
+    pub(crate) fn add(&mut self, thread: u32, key: &K, sum: Sum) {
+        for sums in self.all() {
+            add(sums.entry(thread).or_default(), key, sum);
+        }
+    }
+
+    /// The row of an ended thread went into that of its group.
+    pub(crate) fn fold(&mut self, thread: u32, group: u32) {
+        for sums in self.all() {
+            let Some(ended) = sums.remove(&thread) else {
+                continue;
+            };
+            let into = sums.entry(group).or_default();
+            for (key, sum) in ended {
+                add(into, &key, sum);
+            }
+        }
+    }
+
+    /// From now on, a window has sums of its own.
+    pub(crate) fn open_window(&mut self, number: u64) {
+        self.windows.push((number, Sums::new()));
+    }
+
+    pub(crate) fn close_window(&mut self, number: u64) {
+        self.windows.retain(|(open, _)| *open != number);
+    }
+
+    /// The sums of an open window, else those of the whole recording.
+    pub(crate) fn rows(&self, window: Option<u64>) -> impl Iterator<Item = (u32, &K, Sum)> {
+        let open = self.windows.iter().find(|(open, _)| Some(*open) == window);
+        let sums = open.map_or(&self.whole, |(_, sums)| sums);
+        sums.iter()
+            .flat_map(|(&thread, sums)| sums.iter().map(move |(key, &sum)| (thread, key, sum)))
+    }
+
+    fn all(&mut self) -> impl Iterator<Item = &mut Sums<K>> {
+        let windows = self.windows.iter_mut().map(|(_, sums)| sums);
+        std::iter::once(&mut self.whole).chain(windows)
+    }
+}
+
+fn add<K: Key>(sums: &mut HashMap<K, Sum>, key: &K, sum: Sum) {
+    if let Some(known) = sums.get_mut(key) {
+        known.absorb(sum);
+        return;
+    }
+    let key = match sums.len() < K::DIFFERENT {
+        true => key.clone(),
+        false => key.rest(),
+    };
+    sums.entry(key).or_default().absorb(sum);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Key for u8 {
+        const DIFFERENT: usize = 3;
+
+        fn rest(&self) -> Self {
+            u8::MAX
+        }
+    }
+
+    fn sum(weight_ns: u64) -> Sum {
+        Sum {
+            weight_ns,
+            samples: 1,
+            seen_ns: 0,
+        }
+    }
+
+    fn weights(tally: &Tally<u8>, window: Option<u64>) -> Vec<(u32, u8, u64)> {
+        let rows = tally.rows(window);
+        let mut rows: Vec<_> = rows
+            .map(|(thread, &key, sum)| (thread, key, sum.weight_ns))
+            .collect();
+        rows.sort_unstable();
+        rows
+    }
+
+    #[test]
+    fn a_window_has_what_was_added_while_it_was_open() {
+        let mut tally = Tally::default();
+        tally.add(1, &7, sum(10));
+        tally.open_window(4);
+        tally.add(1, &7, sum(20));
+        tally.open_window(5);
+        tally.add(2, &8, sum(30));
+        assert_eq!(weights(&tally, Some(4)), [(1, 7, 20), (2, 8, 30)]);
+        assert_eq!(weights(&tally, Some(5)), [(2, 8, 30)]);
+        assert_eq!(weights(&tally, None), [(1, 7, 30), (2, 8, 30)]);
+        tally.close_window(4);
+        assert_eq!(weights(&tally, Some(4)), weights(&tally, None));
+    }
+
+    #[test]
+    fn the_sums_of_an_ended_thread_go_to_its_group_everywhere() {
+        let mut tally = Tally::default();
+        tally.add(1, &7, sum(10));
+        tally.open_window(4);
+        tally.add(1, &7, sum(20));
+        tally.add(9, &7, sum(40));
+        tally.fold(1, 9);
+        assert_eq!(weights(&tally, None), [(9, 7, 70)]);
+        assert_eq!(weights(&tally, Some(4)), [(9, 7, 60)]);
+    }
+
+    #[test]
+    fn what_is_too_different_is_summed_up_under_one_key() {
+        let mut tally = Tally::default();
+        for key in 0..10 {
+            tally.add(1, &key, sum(1));
+        }
+        tally.add(1, &0, sum(1));
+        assert_eq!(
+            weights(&tally, None),
+            [(1, 0, 2), (1, 1, 1), (1, 2, 1), (1, u8::MAX, 7)]
+        );
+    }
+}
