@@ -68,7 +68,7 @@ def nothing_is_left_running():
 def python(tmp_path):
     """Runs this Python on a piece of source, or with arguments, in an empty folder."""
 
-    def run(source, *flags, check=True, **variables):
+    def run(source, *flags, check=True, timeout=120, **variables):
         script = tmp_path / "program.py"
         script.write_text(source)
         clean = {key: value for key, value in os.environ.items() if "GILPROF" not in key}
@@ -80,7 +80,7 @@ def python(tmp_path):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             universal_newlines=True,
-            timeout=120,
+            timeout=timeout,
         )
         if check:
             assert done.returncode == 0, done.stderr
