@@ -101,9 +101,8 @@ class Plugin:
         # With xdist, the tests run in other processes than this.
         is_elsewhere = config.getoption("dist", "no") != "no" and not self._is_worker
         self._is_on = self._wanted and self._missing is None and not is_elsewhere
-        #: The whole run, and what of it is not told yet.
+        #: What of the run is not told yet.
         self._recording: "Optional[gilprof.profile]" = None
-        self._window: "Optional[gilprof.profile]" = None
         self._limits: "Dict[str, Limits]" = {}
         #: By its node id, what each run of a test was.
         self._runs: "Dict[str, List[Dict[str, Any]]]" = {}
@@ -136,10 +135,9 @@ class Plugin:
             self._recording.__enter__()
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        for one in (self._window, self._recording):
-            if one is not None:
-                one.__exit__(None, None, None)
-        self._window = self._recording = None
+        if self._recording is not None:
+            self._recording.__exit__(None, None, None)
+            self._recording = None
         if self._is_worker:
             return
         if self._json is not None:
@@ -184,9 +182,6 @@ class Plugin:
         if self._recording is None:
             yield
             return
-        if self._window is None:
-            self._window = gilprof.profile()
-            self._window.__enter__()
         prefix = "gil_" if phase == "call" else f"gil_{phase}_"
         measured = gilprof.measure(phase)
         try:
@@ -200,12 +195,10 @@ class Plugin:
             return
         for name in _NUMBERS:
             item.user_properties.append((prefix + name, getattr(of_process, name)))
-        if prefix != "gil_" or of_process.waiting_ns < WORTH_NS or self._window is None:
+        if prefix != "gil_" or of_process.waiting_ns < WORTH_NS or self._recording is None:
             return
         # What came before in it waited for less than is told.
-        window, self._window = self._window, None
-        window.__exit__(None, None, None)
-        _tell(item, window.result)
+        _tell(item, self._recording.lap())
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

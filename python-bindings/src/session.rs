@@ -40,7 +40,13 @@ impl Session {
         Ok(py.detach(move || session.snapshot())?.into())
     }
 
-    /// Stops, and gives the profile of the whole session.
+    /// The profile from the start of the session or its last lap to now, where the next begins.
+    fn lap(&self, py: Python<'_>) -> Result<Profile> {
+        let session = self.get()?;
+        Ok(py.detach(move || session.lap())?.into())
+    }
+
+    /// Stops, and gives the profile of the whole session, or what came after its last lap.
     fn stop(&self, py: Python<'_>) -> Result<Profile> {
         let session = self.lock().take().ok_or(gilprof::Error::NotRunning)?;
         let inherited = std::process::id() != self.pid;

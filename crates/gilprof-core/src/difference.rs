@@ -31,8 +31,16 @@ impl Profile {
     /// [`Error::OtherRecording`] for profiles of two recordings, or that begin at
     /// different instants; [`Error::NotEarlier`] where `earlier` is the later one.
     pub fn difference(&self, earlier: &Self) -> Result<Self, Error> {
-        check(self, earlier)?;
-        let (later, earlier) = (self.clone().into_parts(), earlier.clone().into_parts());
+        self.clone().into_difference(earlier.clone())
+    }
+
+    /// [`Profile::difference`] of two profiles that are needed no more.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn into_difference(self, earlier: Self) -> Result<Self, Error> {
+        check(&self, &earlier)?;
+        let (later, earlier) = (self.into_parts(), earlier.into_parts());
         let folded = folded(&later.threads, &earlier.threads)?;
         Ok(Self::assemble(subtract(later, earlier, &folded)))
     }
@@ -128,7 +136,6 @@ fn subtract(
 ) -> ProfileParts {
     let row_of = |id: u64| folded.get(&id).copied().unwrap_or(id);
     let begin = later.start_ns.saturating_add(earlier.wall_ns);
-    earlier.history.rename(row_of);
     let added = Added::between(&mut later, &mut earlier, row_of);
     let blame = blame(later.blame, &earlier.blame, row_of);
     let named: BTreeSet<u64> = blame
@@ -163,7 +170,7 @@ fn subtract(
         gils,
         blame,
         holds,
-        history: later.history.since(earlier.history, begin),
+        history: later.history.since(earlier.history, begin, row_of),
         timeline: later.timeline.map(|timeline| {
             let former = earlier.timeline.unwrap_or_default();
             timeline.since(&former, begin)

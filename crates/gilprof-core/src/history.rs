@@ -146,14 +146,23 @@ impl History {
         (self.end_ns().max(other.end_ns()) - start).div_ceil(self.width_ns)
     }
 
-    /// What is in this history and not in an earlier one of the same recording. Slices
-    /// that end by `from_ns` are left out.
-    pub(crate) fn since(mut self, mut earlier: Self, from_ns: u64) -> Self {
+    /// What is in this history and not in an earlier one of the same recording, in which
+    /// threads are renamed by `id`. Slices that end by `from_ns` are left out.
+    pub(crate) fn since(
+        mut self,
+        mut earlier: Self,
+        from_ns: u64,
+        id: impl Fn(u64) -> u64,
+    ) -> Self {
         // The earlier has no slice where a recording had just begun.
         while !earlier.slices.is_empty() && earlier.width_ns < self.width_ns {
             earlier.coarsen();
         }
+        // What is left out does not have to be subtracted.
+        self.forget_until(from_ns);
+        earlier.forget_until(from_ns);
         if earlier.width_ns == self.width_ns {
+            earlier.rename(id);
             earlier.reach(self.start_ns);
             self.reach(earlier.start_ns);
             self.slices
@@ -161,13 +170,17 @@ impl History {
                 .zip(&earlier.slices)
                 .for_each(|(own, old)| own.subtract(old));
         }
+        self
+    }
+
+    /// Leaves out the slices that end by `from_ns`.
+    fn forget_until(&mut self, from_ns: u64) {
         let past = from_ns
             .saturating_sub(self.start_ns)
             .checked_div(self.width_ns);
         let past = (past.unwrap_or(0) as usize).min(self.slices.len());
         self.slices.drain(..past);
         self.start_ns += self.width_ns * past as u64;
-        self
     }
 
     /// Merges neighbours and doubles the width.

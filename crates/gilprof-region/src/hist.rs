@@ -12,8 +12,8 @@ pub struct HistCell {
     /// The smallest duration + 1, so that zero means "none yet".
     min_plus_1: AtomicU64,
     max_ns: AtomicU64,
-    /// A bit for each bucket that is not zero, for the writer: there are many
-    /// buckets, and most of them are never used.
+    /// A bit for each bucket that is not zero: there are many buckets, and most of them are
+    /// never used.
     used: [AtomicU64; BUCKETS.div_ceil(64)],
     buckets: [AtomicU64; BUCKETS],
 }
@@ -105,14 +105,16 @@ impl HistCell {
         }
     }
 
-    /// The buckets that can be other than zero.
-    fn touched(&self) -> core::ops::RangeInclusive<usize> {
-        let min = self.min_plus_1.load(Relaxed);
-        if min == 0 {
-            #[allow(clippy::reversed_empty_ranges)]
-            return 1..=0;
-        }
-        bucket_of(min - 1)..=bucket_of(self.max_ns.load(Relaxed))
+    /// The buckets that can be other than zero, ascending.
+    fn touched(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..).zip(&self.used).flat_map(|(word, used)| {
+            let mut left = used.load(Relaxed);
+            core::iter::from_fn(move || {
+                let bit = (left != 0).then(|| left.trailing_zeros() as usize)?;
+                left &= left - 1;
+                Some(word * 64 + bit)
+            })
+        })
     }
 
     /// What was recorded so far. While a writer is at work its newest values
@@ -123,16 +125,15 @@ impl HistCell {
 
     /// [`HistCell::read`] where the total is kept elsewhere.
     pub(crate) fn read_with(&self, total_ns: u64) -> Distribution {
-        let touched = self.touched();
-        if touched.is_empty() {
+        let min_plus_1 = self.min_plus_1.load(Relaxed);
+        if min_plus_1 == 0 {
             return Distribution::empty();
         }
-        let buckets: Vec<(u16, u64)> = touched
-            .map(|index| (index as u16, self.buckets[index].load(Relaxed)))
-            .filter(|&(_, count)| count != 0)
-            .collect();
-        let min_ns = self.min_plus_1.load(Relaxed).saturating_sub(1);
-        Distribution::from_parts(total_ns, min_ns, self.max_ns.load(Relaxed), buckets)
+        let buckets = self.touched().filter_map(|index| {
+            let count = self.buckets.get(index)?.load(Relaxed);
+            (count != 0).then_some((index as u16, count))
+        });
+        Distribution::from_parts(total_ns, min_plus_1 - 1, self.max_ns.load(Relaxed), buckets)
     }
 }
 
@@ -154,6 +155,7 @@ mod tests {
                 cell.record(value / (round + 1));
                 witness.record(value / (round + 1));
             }
+            assert_eq!(cell.read().count(), values.len() as u64);
             cell.drain_into(&into);
             assert_eq!(cell.read(), Distribution::empty());
         }

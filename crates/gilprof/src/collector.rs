@@ -235,15 +235,19 @@ impl Collector {
     /// apart, too; gives its number.
     pub(crate) fn open_window(&mut self) -> u64 {
         // The child of a fork goes on counting: it may have the users of its parent's.
-        static OPENED: AtomicU64 = AtomicU64::new(0);
+        static OPENED: AtomicU64 = AtomicU64::new(1);
         let number = OPENED.fetch_add(1, Relaxed);
+        self.begin_window(number);
+        number
+    }
+
+    fn begin_window(&mut self, number: u64) {
         self.windows.push(number);
         for ledger in &mut self.ledgers {
             ledger.open_window(number);
         }
         self.stacks.open_window(number);
         self.blocks.open_window(number);
-        number
     }
 
     pub(crate) fn close_window(&mut self, number: u64) {
@@ -253,6 +257,26 @@ impl Collector {
         }
         self.stacks.close_window(number);
         self.blocks.close_window(number);
+    }
+
+    /// Has an open window begin anew where this profile ends, which has just been made; gives
+    /// what is to be subtracted from its later ones.
+    pub(crate) fn renew_window(
+        &mut self,
+        region: &Region,
+        number: u64,
+        profile: &Profile,
+    ) -> Profile {
+        self.close_window(number);
+        self.begin_window(number);
+        let mut parts = profile.clone().into_parts();
+        let mut table = self
+            .stacks
+            .sites(region, self.native.as_ref(), Some(number));
+        parts.blocked = table.blocked(self.blocks.rows(Some(number)));
+        (parts.frames, parts.sites) = (table.frames, table.sites);
+        parts.holds.clear();
+        Profile::assemble(parts)
     }
 
     /// The profile at this instant, or at `end_ns` of a recording that is over.

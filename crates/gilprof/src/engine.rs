@@ -4,10 +4,10 @@
 //! `start`, which the callers reach only after they have given the GIL up. So
 //! the lock is never waited for by a thread that holds the GIL.
 
-use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use gilprof_core::{Ended, Profile};
+use gilprof_core::Ended;
 use gilprof_probe::{KnownThread, Python, Setup};
 use gilprof_region::{Region, Sizes};
 
@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::exporter;
 use crate::options::Options;
 use crate::reader::{Followed, Reader};
+use crate::window::Part;
 
 /// The recording of one process.
 #[derive(Debug)]
@@ -148,18 +149,24 @@ impl Engine {
         Ok(())
     }
 
-    /// The profile of the recording from its start to now, with the holds and samples of a
-    /// window, if one is given.
-    pub(crate) fn profile(&self, window: Option<u64>) -> Result<Profile, Error> {
+    /// The part of the recording that this window covers up to now; the whole of it, if there
+    /// is no such window.
+    pub(crate) fn part(&self, window: u64) -> Result<Part, Error> {
         let followed = self.followed()?;
-        Ok(lock(&followed).profile(window, None))
+        Ok(lock(&followed).part(window))
     }
 
-    /// The number of a window that begins now, and what is to be subtracted from its later
-    /// profiles.
-    pub(crate) fn open_window(&self) -> Result<(Profile, u64), Error> {
+    /// The number of a window that begins now; never zero.
+    pub(crate) fn open_window(&self) -> Result<u64, Error> {
         let followed = self.followed()?;
         Ok(lock(&followed).open_window())
+    }
+
+    /// The same part, after which the window begins anew. A number that is no window's becomes
+    /// one's.
+    pub(crate) fn lap(&self, window: &AtomicU64) -> Result<Part, Error> {
+        let followed = self.followed()?;
+        Ok(lock(&followed).lap(window))
     }
 
     pub(crate) fn followed(&self) -> Result<Arc<Mutex<Followed>>, Error> {
@@ -168,28 +175,26 @@ impl Engine {
         running.follow()
     }
 
-    /// One user less, and one window. The last one stops the recording. Gives back the
-    /// profile of the whole recording, with the holds and samples of that window.
-    pub(crate) fn stop(&self, window: Option<u64>) -> Result<Profile, Error> {
+    /// One user less, and one window, whose part of the recording is given back. The last
+    /// user stops the recording.
+    pub(crate) fn stop(&self, window: u64) -> Result<Part, Error> {
         let mut state = lock(&self.state);
         let running = state.running.as_mut().ok_or(Error::NotRunning)?;
         let followed = running.follow()?;
         if USERS.fetch_sub(1, SeqCst) > 1 {
             let mut followed = lock(&followed);
-            let profile = followed.profile(window, None);
-            if let Some(window) = window {
-                followed.close_window(window);
-            }
-            return Ok(profile);
+            let part = followed.part(window);
+            followed.close_window(window);
+            return Ok(part);
         }
         let stopped = gilprof_probe::stop();
         let running = state.running.take().ok_or(Error::NotRunning)?;
         drop(running.reader);
         let end = stopped?.map(|at_ns| (at_ns, Ended::Stopped));
-        let profile = lock(&followed).finish(window, end);
+        let part = lock(&followed).finish(window, end);
         gilprof_probe::let_go(python()?, running.region);
         state.retire(running.region);
-        Ok(profile)
+        Ok(part)
     }
 
     /// Stops what another process reads, without a profile of our own.

@@ -1,6 +1,7 @@
 //! The thread that follows the events of this process. It never takes the GIL.
 
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ use crate::lookout::Lookout;
 use crate::names;
 use crate::options::Options;
 use crate::signals::{spawn_quiet, thread_cpu_ns};
-use crate::window::Subscriber;
+use crate::window::{Part, Subscriber};
 
 /// How many turns check that the hooks are still in place.
 const VERIFIED_TURNS: u64 = 8;
@@ -30,6 +31,8 @@ const WATCHED: Duration = Duration::from_secs(1);
 pub(crate) struct Followed {
     region: &'static Region,
     collector: Collector,
+    /// What is to be subtracted from the profiles of each open window.
+    windows: HashMap<u64, Arc<Profile>>,
     subscribers: Vec<Subscriber>,
     watched: Option<Instant>,
 }
@@ -39,6 +42,7 @@ impl Followed {
         Followed {
             region,
             collector: Collector::of(options),
+            windows: HashMap::new(),
             subscribers: Vec::new(),
             watched: None,
         }
@@ -48,21 +52,51 @@ impl Followed {
         self.collector.pause();
     }
 
-    pub(crate) fn profile(&mut self, window: Option<u64>, end: Option<(u64, Ended)>) -> Profile {
+    /// The whole recording up to now, or to its end.
+    fn profile(&mut self, end: Option<(u64, Ended)>) -> Profile {
+        self.profile_in(None, end)
+    }
+
+    fn profile_in(&mut self, window: Option<u64>, end: Option<(u64, Ended)>) -> Profile {
         names::from_kernel(self.region);
         self.collector.profile_in(self.region, end, window)
     }
 
-    /// The number of a window that begins now, and what is to be subtracted from its later
-    /// profiles.
-    pub(crate) fn open_window(&mut self) -> (Profile, u64) {
+    /// The part of the recording that a window covers up to now; the whole of it, if there is
+    /// no such window.
+    pub(crate) fn part(&mut self, window: u64) -> Part {
+        let baseline = self.windows.get(&window).map(Arc::clone);
+        let profile = self.profile_in(baseline.is_some().then_some(window), None);
+        Part { profile, baseline }
+    }
+
+    /// The number of a window that begins now.
+    pub(crate) fn open_window(&mut self) -> u64 {
         // What has not been read yet is not the window's.
         self.collector.drain(self.region);
         let number = self.collector.open_window();
-        (self.profile(Some(number), None), number)
+        let baseline = self.profile_in(Some(number), None);
+        self.windows.insert(number, Arc::new(baseline));
+        number
+    }
+
+    /// The part that a window covers up to now, and has it begin anew there. A number that is
+    /// no window's becomes one's.
+    pub(crate) fn lap(&mut self, window: &AtomicU64) -> Part {
+        let mut number = window.load(SeqCst);
+        let mut part = self.part(number);
+        if part.baseline.is_none() {
+            number = self.collector.open_window();
+            window.store(number, SeqCst);
+        }
+        let region = self.region;
+        let baseline = self.collector.renew_window(region, number, &part.profile);
+        part.baseline = self.windows.insert(number, Arc::new(baseline));
+        part
     }
 
     pub(crate) fn close_window(&mut self, number: u64) {
+        self.windows.remove(&number);
         self.collector.close_window(number);
     }
 
@@ -74,17 +108,21 @@ impl Followed {
         }
     }
 
-    /// The last profile; subscribers get their last window.
-    pub(crate) fn finish(&mut self, window: Option<u64>, end: Option<(u64, Ended)>) -> Profile {
-        let profile = self.profile(window, end);
-        for mut subscriber in self.subscribers.drain(..) {
-            subscriber.send(&profile);
+    /// The last part, which a window covers; subscribers get their last window.
+    pub(crate) fn finish(&mut self, window: u64, end: Option<(u64, Ended)>) -> Part {
+        if !self.subscribers.is_empty() {
+            let whole = self.profile(end);
+            for mut subscriber in self.subscribers.drain(..) {
+                subscriber.send(&whole);
+            }
         }
-        profile
+        let baseline = self.windows.remove(&window);
+        let profile = self.profile_in(baseline.is_some().then_some(window), end);
+        Part { profile, baseline }
     }
 
     pub(crate) fn subscribe(&mut self, interval: Duration) -> Receiver<Window> {
-        let (subscriber, receiver) = Subscriber::new(interval, self.profile(None, None));
+        let (subscriber, receiver) = Subscriber::new(interval, self.profile(None));
         self.subscribers.push(subscriber);
         receiver
     }
@@ -114,7 +152,7 @@ impl Followed {
         if self.subscribers.iter().all(|one| one.due() > now) {
             return;
         }
-        let profile = self.profile(None, None);
+        let profile = self.profile(None);
         self.subscribers
             .retain_mut(|one| one.due() > now || one.send(&profile));
     }

@@ -1,5 +1,6 @@
 //! A recording of this process, as its user holds it.
 
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
@@ -107,8 +108,11 @@ impl Builder {
         let python = python()?;
         python.detached(|| {
             let joined = engine().start(self.options, &self.known)?;
-            let joined = joined.then(|| engine().open_window()).transpose()?;
-            Ok(Session { joined, open: true })
+            let window = joined.then(|| engine().open_window()).transpose()?;
+            Ok(Session {
+                window: AtomicU64::new(window.unwrap_or(0)),
+                open: true,
+            })
         })
     }
 }
@@ -116,9 +120,8 @@ impl Builder {
 /// A recording in progress. Dropping it stops it.
 #[derive(Debug)]
 pub struct Session {
-    /// Where this session began in a recording that others had started, and the number of
-    /// its window.
-    joined: Option<(Profile, u64)>,
+    /// The number of its window of the recording; zero where it has begun with it.
+    window: AtomicU64,
     open: bool,
 }
 
@@ -129,8 +132,20 @@ impl Session {
     /// # Errors
     /// [`Error::NotRunning`] where the recording was ended by force.
     pub fn snapshot(&self) -> Result<Profile, Error> {
-        let profile = python()?.detached(|| engine().profile(self.window()))?;
-        self.since_baseline(profile)
+        let part = python()?.detached(|| engine().part(self.window()))?;
+        Ok(part.into_profile()?)
+    }
+
+    /// The profile from the start of the session, or from its last lap, to now, where the
+    /// next begins: between two laps nothing is lost, and nothing is in both. Costs little
+    /// however long the recording is. What [`Session::snapshot`] and [`Session::stop`] give
+    /// begins at the last lap, too.
+    ///
+    /// # Errors
+    /// [`Error::NotRunning`] where the recording was ended by force.
+    pub fn lap(&self) -> Result<Profile, Error> {
+        let part = python()?.detached(|| engine().lap(&self.window))?;
+        Ok(part.into_profile()?)
     }
 
     /// A profile of each interval from now on, as it ends.
@@ -173,22 +188,13 @@ impl Session {
     /// [`Error::NotRunning`] where the recording was ended by force.
     pub fn stop(mut self) -> Result<Profile, Error> {
         self.open = false;
-        let profile = python()?.detached(|| engine().stop(self.window()))?;
-        self.since_baseline(profile)
+        let part = python()?.detached(|| engine().stop(self.window()))?;
+        Ok(part.into_profile()?)
     }
 
-    fn window(&self) -> Option<u64> {
-        self.joined.as_ref().map(|(_, number)| *number)
-    }
-
-    fn since_baseline(&self, profile: Profile) -> Result<Profile, Error> {
-        match &self.joined {
-            // In the child of a fork, the recording is another one.
-            Some((baseline, _)) if baseline.recording() == profile.recording() => {
-                Ok(profile.difference(baseline)?)
-            }
-            _ => Ok(profile),
-        }
+    /// In the child of a fork, which has a recording of its own, this is no window's number.
+    fn window(&self) -> u64 {
+        self.window.load(SeqCst)
     }
 }
 
@@ -198,7 +204,8 @@ impl Session {
 /// # Errors
 /// [`Error::NotRunning`] where nothing is recorded.
 pub fn snapshot() -> Result<Profile, Error> {
-    python()?.detached(|| engine().profile(None))
+    let whole = python()?.detached(|| engine().part(0))?;
+    Ok(whole.into_profile()?)
 }
 
 impl Drop for Session {

@@ -1,12 +1,30 @@
 //! Windows of time, handed to whoever asked for them.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
-use gilprof_core::{Profile, Window};
+use gilprof_core::{Error, Profile, Window};
 
 /// How many windows wait for a slow receiver; then windows get longer.
 const WAITING: usize = 1_024;
+
+/// A part of a recording: its end, and where it begins, if that is not where the recording
+/// does. To subtract the one from the other takes no lock.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) profile: Profile,
+    pub(crate) baseline: Option<Arc<Profile>>,
+}
+
+impl Part {
+    pub(crate) fn into_profile(self) -> Result<Profile, Error> {
+        match self.baseline {
+            Some(baseline) => self.profile.into_difference(Arc::unwrap_or_clone(baseline)),
+            None => Ok(self.profile),
+        }
+    }
+}
 
 /// One who asked for windows.
 #[derive(Debug)]
