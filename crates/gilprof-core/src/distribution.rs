@@ -172,13 +172,18 @@ impl Distribution {
 
 /// Later's buckets less earlier's; `None` where one would fall below zero.
 fn subtract(later: &[(u16, u64)], earlier: &[(u16, u64)]) -> Option<Vec<(u16, u64)>> {
-    let mut rest = later.to_vec();
-    for &(index, count) in earlier {
-        let at = rest.binary_search_by_key(&index, |b| b.0).ok()?;
-        rest[at].1 = rest[at].1.checked_sub(count)?;
+    let mut earlier = earlier.iter().peekable();
+    let mut rest = Vec::new();
+    for &(index, count) in later {
+        let old = earlier.next_if(|old| old.0 <= index);
+        match old.map_or(Some(count), |old| {
+            count.checked_sub(old.1).filter(|_| old.0 == index)
+        })? {
+            0 => (),
+            new => rest.push((index, new)),
+        }
     }
-    rest.retain(|b| b.1 > 0);
-    Some(rest)
+    earlier.next().is_none().then_some(rest)
 }
 
 /// Sorted by index, one entry a bucket, none empty.

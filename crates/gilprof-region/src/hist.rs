@@ -129,10 +129,15 @@ impl HistCell {
         if min_plus_1 == 0 {
             return Distribution::empty();
         }
-        let buckets = self.touched().filter_map(|index| {
-            let count = self.buckets.get(index)?.load(Relaxed);
-            (count != 0).then_some((index as u16, count))
-        });
+        let used = self.used.iter();
+        let used: u32 = used.map(|word| word.load(Relaxed).count_ones()).sum();
+        let mut buckets = Vec::with_capacity(used as usize);
+        for index in self.touched() {
+            let count = self.buckets.get(index).map_or(0, |it| it.load(Relaxed));
+            if count != 0 {
+                buckets.push((index as u16, count));
+            }
+        }
         Distribution::from_parts(total_ns, min_plus_1 - 1, self.max_ns.load(Relaxed), buckets)
     }
 }
