@@ -1,6 +1,7 @@
 //! How often durations of each size were seen.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +20,8 @@ pub struct Distribution {
     total_ns: u64,
     min_ns: Option<u64>,
     max_ns: Option<u64>,
-    buckets: Vec<(u16, u64)>,
+    /// Shared with the former profile's, if nothing was counted since.
+    buckets: Arc<Vec<(u16, u64)>>,
 }
 
 impl Distribution {
@@ -46,16 +48,17 @@ impl Distribution {
             total_ns,
             min_ns: Some(min_ns.clamp(low.0, low.1)),
             max_ns: Some(max_ns.clamp(high.0, high.1)),
-            buckets,
+            buckets: Arc::new(buckets),
         }
     }
 
     /// Counts one duration.
     pub fn record(&mut self, value_ns: u64) {
         let index = bucket_of(value_ns) as u16;
-        match self.buckets.binary_search_by_key(&index, |b| b.0) {
-            Ok(at) => self.buckets[at].1 += 1,
-            Err(at) => self.buckets.insert(at, (index, 1)),
+        let buckets = Arc::make_mut(&mut self.buckets);
+        match buckets.binary_search_by_key(&index, |b| b.0) {
+            Ok(at) => buckets[at].1 += 1,
+            Err(at) => buckets.insert(at, (index, 1)),
         }
         self.count += 1;
         self.total_ns = self.total_ns.saturating_add(value_ns);
@@ -94,7 +97,7 @@ impl Distribution {
         let (min, max) = (self.min_ns?, self.max_ns?);
         let rank = (q.clamp(0.0, 1.0) * self.count as f64).ceil().max(1.0) as u64;
         let mut seen = 0;
-        for &(index, count) in &self.buckets {
+        for &(index, count) in self.buckets.iter() {
             seen += count;
             if seen >= rank {
                 let (low, high) = bucket_bounds(index.into());
@@ -118,7 +121,7 @@ impl Distribution {
         if other.count == 0 {
             return;
         }
-        self.buckets = together(&self.buckets, &other.buckets);
+        self.buckets = Arc::new(together(&self.buckets, &other.buckets));
         self.count = sum(&self.buckets);
         self.total_ns = self.total_ns.saturating_add(other.total_ns);
         self.min_ns = least(self.min_ns, other.min_ns);
@@ -134,6 +137,9 @@ impl Distribution {
         let not_earlier = |what| move || Error::not_earlier(what);
         let total_ns = later.total_ns.checked_sub(earlier.total_ns);
         let total_ns = total_ns.ok_or_else(not_earlier("the total of a distribution"))?;
+        if Arc::ptr_eq(&later.buckets, &earlier.buckets) {
+            return Ok(Self::empty());
+        }
         let buckets = subtract(&later.buckets, &earlier.buckets)
             .ok_or_else(not_earlier("the count of a bucket"))?;
         Ok(later.rest(total_ns, buckets))
@@ -144,7 +150,7 @@ impl Distribution {
     pub(crate) fn excess(later: &Self, earlier: &Self) -> Self {
         Self::difference(later, earlier).unwrap_or_else(|_| {
             let total_ns = later.total_ns.saturating_sub(earlier.total_ns);
-            let mut buckets = later.buckets.clone();
+            let mut buckets = later.buckets.to_vec();
             for bucket in &mut buckets {
                 let found = earlier.buckets.binary_search_by_key(&bucket.0, |b| b.0);
                 let count = found.map_or(0, |at| earlier.buckets[at].1);
@@ -165,7 +171,7 @@ impl Distribution {
             total_ns,
             min_ns: self.min_ns.max(Some(low.0)),
             max_ns: least(Some(high.1), self.max_ns),
-            buckets,
+            buckets: Arc::new(buckets),
         }
     }
 }
@@ -285,7 +291,7 @@ impl TryFrom<Unchecked> for Distribution {
             total_ns: raw.total_ns,
             min_ns: raw.min_ns,
             max_ns: raw.max_ns,
-            buckets,
+            buckets: Arc::new(buckets),
         })
     }
 }

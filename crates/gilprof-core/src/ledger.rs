@@ -120,21 +120,22 @@ impl Ledger {
 
     /// Who waited for whom until `now_ns`, without what each thread did by itself: a
     /// part of [`Ledger::at`], in a fraction of its time. Its holds are those of the window
-    /// of this number, if it is open, else those of the whole time.
+    /// of this number, if it is open, and its history begins with the slice in which that
+    /// was opened; else they are those of the whole time.
     pub fn charges_at(&self, now_ns: u64, window: Option<u64>) -> Charges {
-        let mut book = self.book.clone();
+        let mut book = self.book.copy_in(window);
         book.settle(now_ns);
         book.charges(window)
     }
 
     /// From now on, until it is closed, the worst holds of a window are kept, too.
     pub fn open_window(&mut self, number: u64) {
-        self.book.windows.push((number, worst::Worst::default()));
+        self.book.open_window(number);
     }
 
     /// Forgets the holds of a window.
     pub fn close_window(&mut self, number: u64) {
-        self.book.windows.retain(|(open, _)| *open != number);
+        self.book.windows.retain(|open| open.number != number);
     }
 
     /// The record of the event's thread, which is made where there is none.

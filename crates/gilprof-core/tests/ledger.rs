@@ -335,3 +335,17 @@ fn a_window_has_the_worst_holds_of_its_time_until_it_is_closed() {
     ledger.close_window(7);
     assert_eq!(starts(&ledger, Some(7)).len(), 32);
 }
+
+#[test]
+fn the_history_of_a_window_is_the_end_of_the_whole_one() {
+    let mut ledger = Ledger::new(0);
+    let turn = 30_000_000;
+    (0..10).for_each(|at| apply(&mut ledger, &contended(at * turn)));
+    ledger.open_window(7);
+    (10..15).for_each(|at| apply(&mut ledger, &contended(at * turn)));
+    let history = |window| ledger.charges_at(15 * turn, window).history;
+    let (whole, part) = (history(None), history(Some(7)));
+    let past = (part.start_ns - whole.start_ns) / whole.width_ns;
+    assert_eq!(past, 9 * turn / whole.width_ns);
+    assert_eq!(part.slices, whole.slices[past as usize..]);
+}

@@ -5,6 +5,7 @@
 //! events posted in between can have changed. Passes get shorter until one
 //! sees no event, and the time read within it is the time of the cut.
 
+mod former;
 mod rows;
 mod sums;
 
@@ -19,6 +20,7 @@ use crate::region::Region;
 use crate::ring::{Cursor, Next};
 use crate::sync::{Ordering, Ordering::Relaxed, fence};
 use crate::thread::{Slot, state};
+pub use former::Former;
 use rows::{derive_first, gil_row, thread_row, unread};
 use sums::{GilSums, Sums};
 
@@ -88,7 +90,18 @@ impl Cut {
     /// Takes a cut. The time is read from `clock`; a recording that is over is
     /// cut at `end_ns`.
     pub fn take(region: &Region, clock: &Clock, end_ns: Option<u64>) -> Self {
-        Pass::new(region).run(clock, end_ns)
+        Self::take_after(&mut Former::default(), region, clock, end_ns)
+    }
+
+    /// The same, after a former one of the same recording: of threads that have done nothing
+    /// since, the distributions are not read again.
+    pub fn take_after(
+        former: &mut Former,
+        region: &Region,
+        clock: &Clock,
+        end_ns: Option<u64>,
+    ) -> Self {
+        Pass::new(region).run(former, clock, end_ns)
     }
 }
 
@@ -110,7 +123,7 @@ impl<'r> Pass<'r> {
         }
     }
 
-    fn run(mut self, clock: &Clock, end_ns: Option<u64>) -> Cut {
+    fn run(mut self, former: &mut Former, clock: &Clock, end_ns: Option<u64>) -> Cut {
         let mut marks = self.marks();
         self.read_all(&marks);
         let mut stuck = 0;
@@ -126,7 +139,7 @@ impl<'r> Pass<'r> {
                 continue;
             }
             if now.iter().all(|mark| mark.sequence % 2 == 0) {
-                return self.finish(at_ns, &now, true);
+                return self.finish(former, at_ns, &now, true);
             }
             stuck += 1;
             // A recording that is over has no writer to wait for.
@@ -138,7 +151,8 @@ impl<'r> Pass<'r> {
                 _ => std::thread::sleep(STUCK_PAUSE),
             }
         }
-        self.finish(end_ns.unwrap_or_else(|| clock.now_ns()), &marks, false)
+        let at_ns = end_ns.unwrap_or_else(|| clock.now_ns());
+        self.finish(former, at_ns, &marks, false)
     }
 
     fn marks(&self) -> Vec<Mark> {
@@ -210,7 +224,7 @@ impl<'r> Pass<'r> {
         }
     }
 
-    fn finish(self, at_ns: u64, marks: &[Mark], consistent: bool) -> Cut {
+    fn finish(self, former: &mut Former, at_ns: u64, marks: &[Mark], consistent: bool) -> Cut {
         let latest = self.gils.iter().map(|(_, sums)| sums.latest_ns()).max();
         let at_ns = at_ns.max(latest.unwrap_or(0));
         let mut closed: Vec<GilSums> = self
@@ -229,9 +243,13 @@ impl<'r> Pass<'r> {
             .iter()
             .filter_map(|(&slot, sums)| {
                 let cell = self.region.thread(Slot(slot))?;
-                Some((thread_row(cell, *sums, &closed, slot, at_ns, pid), sums))
+                let durations = former.durations(slot, sums, cell);
+                let row = thread_row(cell, *sums, durations, &closed, slot, at_ns, pid);
+                Some((row, sums))
             })
             .unzip();
+        // What was being booked may be in the distributions and not in the sums.
+        former.retain(|slot| consistent && self.threads.contains_key(&slot));
         let mut gils: Vec<Gil> = (0..)
             .zip(&self.gils)
             .zip(&closed)

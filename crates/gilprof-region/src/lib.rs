@@ -66,7 +66,7 @@ mod label;
 mod spans;
 
 pub use clock::Clock;
-pub use cut::{Cut, Unread};
+pub use cut::{Cut, Former, Unread};
 pub use error::Error;
 pub use gil::GilCell;
 pub use header::{CODE_LAYOUT_WORDS, FRAME_LAYOUT_WORDS, GILS, Header, MAX_THREADS, Phase};

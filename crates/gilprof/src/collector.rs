@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use gilprof_core::{Charges, Ended, EventKind, Ledger, Mode, Profile, ProfileParts, Timeline};
 use gilprof_native::Native;
-use gilprof_region::{Cursor, Cut, Next, Recording, Region};
+use gilprof_region::{Cursor, Cut, Former, Next, Recording, Region};
 
 use crate::blocks::Blocks;
 use crate::hardware::Hardware;
@@ -33,6 +33,8 @@ pub(crate) struct Collector {
     look_again: Option<Duration>,
     /// What this thread's CPU clock said when it last looked and did nothing else.
     looked_at_cpu_ns: Option<u64>,
+    /// The last cut that was taken.
+    former: Former,
     cursors: Vec<Cursor>,
     ledgers: Vec<Ledger>,
     /// The numbers of the windows of time whose holds and samples are kept apart.
@@ -66,6 +68,7 @@ impl Default for Collector {
             rung: 0,
             look_again: None,
             looked_at_cpu_ns: None,
+            former: Former::default(),
             cursors: Vec::new(),
             ledgers: Vec::new(),
             windows: Vec::new(),
@@ -295,7 +298,8 @@ impl Collector {
         // Little is left to do between the cut and its position.
         self.drain(region);
         let recording = region.recording();
-        let mut cut = Cut::take(region, &recording.clock, end.map(|(at_ns, _)| at_ns));
+        let end_ns = end.map(|(at_ns, _)| at_ns);
+        let mut cut = Cut::take_after(&mut self.former, region, &recording.clock, end_ns);
         for (gil, &posted) in (0..).zip(&cut.posted) {
             self.drain_gil(region, gil, Some(posted));
         }

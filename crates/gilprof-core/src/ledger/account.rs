@@ -1,5 +1,7 @@
 //! What a ledger says at an instant.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::book::{Book, UNKNOWN};
@@ -78,15 +80,18 @@ impl Book {
 
     pub(crate) fn charges(mut self, window: Option<u64>) -> Charges {
         let mut windows = std::mem::take(&mut self.windows).into_iter();
-        let of_window = windows.find(|(number, _)| Some(*number) == window);
-        let worst = of_window.map_or_else(|| std::mem::take(&mut self.worst), |(_, worst)| worst);
+        let of_window = windows.find(|open| Some(open.number) == window);
+        let worst = of_window.map_or_else(|| std::mem::take(&mut self.worst), |open| open.worst);
         let slice = self.slice_until(self.latest);
         Charges {
             blame: self.blame(),
             overruns: self.overruns(),
             holds: worst.into_holds(),
             demand: self.gil.demand,
-            history: self.timeline.map(|t| t.finish(slice)).unwrap_or_default(),
+            history: self
+                .timeline
+                .map(|timeline| Arc::unwrap_or_clone(timeline).finish(slice))
+                .unwrap_or_default(),
         }
     }
 

@@ -1,5 +1,7 @@
 //! The sums of a ledger, without its distributions: what a snapshot copies.
 
+use std::sync::Arc;
+
 use super::pairs::Pairs;
 use super::record::Record;
 use super::spans::Spans;
@@ -19,6 +21,14 @@ pub(crate) const UNKNOWN: u32 = 0;
 /// threads stay far from overflow.
 const LAST_NS: u64 = 1 << 57;
 
+/// A stretch of time whose worst holds are kept, too.
+#[derive(Clone, Debug)]
+pub(super) struct Window {
+    pub(super) number: u64,
+    pub(super) began_ns: u64,
+    pub(super) worst: Worst,
+}
+
 /// The sums of a ledger, without its distributions.
 #[derive(Clone, Debug)]
 pub(crate) struct Book {
@@ -36,11 +46,12 @@ pub(crate) struct Book {
     asked: Option<Asked>,
     pub(super) pairs: Pairs,
     pub(super) worst: Worst,
-    /// The same of the windows that are open, by their numbers.
-    pub(super) windows: Vec<(u64, Worst)>,
+    /// The windows that are open.
+    pub(super) windows: Vec<Window>,
     /// Each hold and wait, where they are listed.
     pub(super) spans: Option<Spans>,
-    pub(super) timeline: Option<Timeline>,
+    /// Shared with copies, which seldom change it.
+    pub(super) timeline: Option<Arc<Timeline>>,
     /// Up to when it is booked how many threads want the GIL.
     demanded: u64,
     /// Before this, nothing about slices needs to be done.
@@ -96,7 +107,7 @@ impl Book {
     #[cold]
     fn turn_slices(&mut self, time_ns: u64) {
         if self.timeline.is_none() {
-            self.timeline = Some(Timeline::new(time_ns));
+            self.timeline = Some(Arc::new(Timeline::new(time_ns)));
         }
         while let Some(edge) = self.timeline.as_ref().map(|t| t.edge) {
             self.edge = edge;
@@ -104,7 +115,7 @@ impl Book {
                 break;
             }
             let slice = self.slice_until(edge);
-            if let Some(timeline) = &mut self.timeline {
+            if let Some(timeline) = self.timeline_mut() {
                 timeline.close(slice);
             }
         }
@@ -288,8 +299,8 @@ impl Book {
 
     #[inline]
     fn offer(&mut self, hold: Hold) {
-        for (_, worst) in &mut self.windows {
-            worst.offer(hold.clone());
+        for window in &mut self.windows {
+            window.worst.offer(hold.clone());
         }
         self.worst.offer(hold);
     }
@@ -406,7 +417,7 @@ impl Book {
 
     fn amend(&mut self, at: u32, from: u64, to: u64, change: impl FnMut(&mut SliceThread, u64)) {
         let id = self.records[at as usize].id;
-        if let Some(timeline) = &mut self.timeline {
+        if let Some(timeline) = self.timeline_mut() {
             timeline.amend(id, from, to, change);
             self.edge = timeline.edge;
         }
@@ -418,13 +429,37 @@ impl Book {
         let thread = std::mem::take(&mut self.records[at as usize]);
         let group = &mut self.records[group as usize];
         group.absorb(&thread);
-        let windows = self.windows.iter_mut().map(|(_, worst)| worst);
+        let windows = self.windows.iter_mut().map(|window| &mut window.worst);
         for worst in windows.chain([&mut self.worst]) {
             worst.rename(thread.id, group.id);
         }
-        if let Some(timeline) = &mut self.timeline {
-            timeline.fold(thread.id, group.id);
+        let id = group.id;
+        if let Some(timeline) = self.timeline_mut() {
+            timeline.fold(thread.id, id);
         }
+    }
+
+    fn timeline_mut(&mut self) -> Option<&mut Timeline> {
+        self.timeline.as_mut().map(Arc::make_mut)
+    }
+
+    /// From now on, the worst holds of this window are kept, too.
+    pub(super) fn open_window(&mut self, number: u64) {
+        self.windows.push(Window {
+            number,
+            began_ns: self.latest,
+            worst: Worst::default(),
+        });
+    }
+
+    /// A copy, without the history before this window, if it is open.
+    pub(super) fn copy_in(&self, window: Option<u64>) -> Self {
+        let mut copy = self.clone();
+        let open = self.windows.iter().find(|it| Some(it.number) == window);
+        if let Some((timeline, open)) = copy.timeline.as_mut().zip(open) {
+            *timeline = Arc::new(timeline.since(open.began_ns));
+        }
+        copy
     }
 
     /// Closes what is open, at `now` or at the latest event.

@@ -43,6 +43,22 @@ impl Timeline {
         }
     }
 
+    /// What is left of it from the slice on that this instant lies in.
+    pub(crate) fn since(&self, from_ns: u64) -> Self {
+        let width_ns = self.history.width_ns;
+        let past = from_ns.saturating_sub(self.history.start_ns) / width_ns;
+        let past = (past as usize).min(self.history.slices.len());
+        Self {
+            history: History {
+                start_ns: self.history.start_ns + width_ns * past as u64,
+                width_ns,
+                slices: self.history.slices[past..].to_vec(),
+            },
+            folded: self.folded.clone(),
+            ..*self
+        }
+    }
+
     /// Ends the slice in progress with these rows, at its edge.
     pub(crate) fn close(&mut self, slice: Slice) {
         self.write(slice);

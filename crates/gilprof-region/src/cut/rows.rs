@@ -3,6 +3,7 @@
 use gilprof_core::{Demand, Distribution, Gil, Overrun, State, Thread};
 
 use super::Unread;
+use super::former::Durations;
 use super::sums::{GilSums, Sums};
 use crate::gil::GilCell;
 use crate::thread::{ThreadCell, state};
@@ -20,6 +21,7 @@ fn state_of(code: u32) -> State {
 pub(super) fn thread_row(
     cell: &ThreadCell,
     sums: Sums,
+    durations: Durations,
     gils: &[GilSums],
     slot: u32,
     at_ns: u64,
@@ -94,9 +96,9 @@ pub(super) fn thread_row(
         cycles: None,
         counted_ns: None,
         state,
-        hold: cell.hold.read_with(sums.thread.holding_ns),
-        wait: cell.wait.read(),
-        handoff: cell.handoff.read(),
+        hold: durations.hold,
+        wait: durations.wait,
+        handoff: durations.handoff,
     }
 }
 

@@ -6,7 +6,7 @@ use crate::sync::Ordering::Relaxed;
 use crate::thread::ThreadCell;
 
 /// The scalars of a thread's cell, as they were read.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Sums {
     pub(super) state: u32,
     pub(super) since_ns: u64,
@@ -19,7 +19,7 @@ pub(super) struct Sums {
 }
 
 /// The sums of readings, in the order of `CpuCell`.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct CpuSums {
     pub(super) stretches: u64,
     pub(super) cpu_ns: u64,
@@ -52,7 +52,7 @@ impl CpuSums {
 }
 
 /// The sums proper, in the order of [`ThreadCell`].
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct ThreadSums {
     pub(super) id: u32,
     pub(super) gil: u32,
@@ -74,6 +74,15 @@ pub(super) struct ThreadSums {
 }
 
 impl Sums {
+    /// Whether the thread has done nothing in between.
+    pub(super) fn is_same(&self, later: &Self) -> bool {
+        let unopened = |sums: &Self| Sums {
+            switch_open_ns: 0,
+            ..*sums
+        };
+        unopened(self) == unopened(later)
+    }
+
     pub(super) fn read(cell: &ThreadCell) -> Self {
         Sums {
             state: cell.state.load(Relaxed),
@@ -105,7 +114,7 @@ impl Sums {
 }
 
 /// The scalars of a GIL's cell, as they were read.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct GilSums {
     pub(super) holder: u32,
     pub(super) last_ns: u64,
