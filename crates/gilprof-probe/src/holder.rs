@@ -13,13 +13,13 @@ use crate::gils::thread_pointer;
 const STATE_WORDS: usize = 96;
 const THREAD_BYTES: usize = 1_536;
 
-/// The kernel's numbers of threads that a thread state may be of, each once or more: to be
-/// compared with those that there are. `state` must stay while this is used.
+/// The kernel's number of the thread that a thread state is of. A state is shorter than what
+/// is searched: what comes later in there may be another thread's. `state` must stay meanwhile.
 // Must not allocate.
-pub(crate) fn candidates(state: usize) -> impl Iterator<Item = u32> {
+pub(crate) fn of(state: usize) -> Option<u32> {
     let memory = ProcessMemory::own();
     let place = place_of_number(&memory);
-    let words = (0..STATE_WORDS).filter_map(move |index| {
+    let mut words = (0..STATE_WORDS).filter_map(move |index| {
         let at = state.checked_add(index * size_of::<usize>())?;
         let handle = memory.word(at as u64)?;
         let points_to_itself = handle != 0 && memory.word(handle) == Some(handle);
@@ -27,7 +27,7 @@ pub(crate) fn candidates(state: usize) -> impl Iterator<Item = u32> {
         let read = points_to_itself && memory.read(handle.checked_add(place?)?, &mut number);
         read.then(|| u32::from_ne_bytes(number))
     });
-    words.filter(|&number| number != 0)
+    words.find(|&number| number != 0)
 }
 
 /// Where the thread library keeps the kernel's number of a thread.
@@ -52,14 +52,32 @@ mod tests {
         state[11] = thread_pointer();
         // SAFETY: the call has no preconditions.
         let own = unsafe { libc::syscall(libc::SYS_gettid) } as u32;
-        let found: Vec<u32> = candidates(state.as_ptr() as usize).collect();
-        assert!(found.contains(&own), "{found:?}");
+        assert_eq!(of(state.as_ptr() as usize), Some(own));
+    }
+
+    #[test]
+    fn a_state_is_not_of_the_thread_whose_state_lies_behind_it() {
+        let (tell, told) = std::sync::mpsc::channel();
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let other = std::thread::spawn(move || {
+            // SAFETY: the call has no preconditions.
+            let number = unsafe { libc::syscall(libc::SYS_gettid) } as u32;
+            tell.send((thread_pointer(), number)).unwrap();
+            ended.recv().unwrap_err();
+        });
+        let (pointer, number) = told.recv().unwrap();
+        let mut state = [7_usize; STATE_WORDS];
+        state[11] = pointer;
+        state[60] = thread_pointer();
+        assert_eq!(of(state.as_ptr() as usize), Some(number));
+        drop(end);
+        other.join().unwrap();
     }
 
     #[test]
     fn what_is_no_state_is_of_nobody() {
-        assert_eq!(candidates(0).count(), 0);
+        assert_eq!(of(0), None);
         let state = [7_usize; STATE_WORDS];
-        assert_eq!(candidates(state.as_ptr() as usize).count(), 0);
+        assert_eq!(of(state.as_ptr() as usize), None);
     }
 }

@@ -79,6 +79,10 @@ impl<'r> Writer<'r> {
         }
         let now = self.tick(now_ns);
         self.settle(thread, slot, now);
+        if thread.state.load(Relaxed) == state::HOLDING {
+            // It was taken to have the GIL, and has not.
+            self.abandon_hold(slot, now);
+        }
         thread.gil.store(self.gil, Relaxed);
         thread.turn(now, state::WAITING);
         thread

@@ -44,6 +44,30 @@ fn who_has_the_gil_already_holds_it_until_its_first_release() {
 }
 
 #[test]
+fn a_thread_that_waits_did_not_have_the_gil_whoever_was_taken_to_have_it() {
+    let region = region();
+    let writer = writer(&region);
+    assert!(writer.holds_already(7, 2 * MS));
+    let waiters = [7, 8].map(|native_id| writer.admit(native_id, 3 * MS).unwrap());
+    waiters.map(|slot| writer.wait(slot, 3 * MS));
+    writer.release(5 * MS);
+    writer.acquire(waiters[0], 6 * MS);
+    writer.cell().leave();
+    let cut = Cut::take(&region, &Clock::monotonic(), Some(9 * MS));
+    for row in &cut.threads {
+        let sum = row.holding_ns + row.waiting_ns + row.detached_ns;
+        assert_eq!((row.name.as_str(), sum), (row.name.as_str(), 8 * MS));
+    }
+    let held: u64 = cut.threads.iter().map(|row| row.holding_ns).sum();
+    let waited: u64 = cut.threads.iter().map(|row| row.waiting_ns).sum();
+    let gil = &cut.gils[0];
+    assert_eq!((held, waited), (gil.holding_ns, gil.waiting_ns));
+    assert_eq!(held, 4 * MS);
+    // That it waits, and that somebody else has released the GIL.
+    assert_eq!(cut.anomalies, 2);
+}
+
+#[test]
 fn a_thread_that_was_not_there_holds_nothing() {
     let region = region();
     let writer = writer(&region);
