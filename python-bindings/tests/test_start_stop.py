@@ -3,11 +3,13 @@
 import copy
 import os
 import pickle
+import time
 
 import gilprof
 import pytest
 import workloads
 from balance import assert_balanced, thread
+from forked import holds_in_a_child
 
 
 def test_stop_gives_the_profile_of_this_process():
@@ -228,3 +230,79 @@ def test_many_threads_start_and_stop_at_once():
 
     workloads.together(*[(f"nest-{i}", nest) for i in range(4)])
     assert not gilprof.is_running()
+
+
+def sleep_often(seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        sum(range(100))
+        time.sleep(0.0005)
+
+
+def numbers(profile, name):
+    """What can be added up of threads with this name, and of where they held the GIL."""
+    rows = [row for row in profile.threads if row.name == name]
+    sites = [site for site in profile.sites("hold") if site.thread.name == name]
+    sums = {
+        key: sum(getattr(row, key) for row in rows)
+        for key in ("holding_ns", "waiting_ns", "detached_ns", "acquisitions", "waits")
+    }
+    sums["holds counted"] = sum(row.hold.count for row in rows)
+    sums["weight of sites"] = sum(site.weight_ns for site in sites)
+    return sums
+
+
+def test_laps_add_up_to_the_whole():
+    with gilprof.profile() as p:
+        laps = []
+        for _ in range(3):
+            jobs = [("worker", lambda: sleep_often(0.1)), ("spinner", lambda: workloads.spin(0.1))]
+            workloads.together(*jobs)
+            laps.append(p.lap())
+        whole = gilprof.snapshot()
+    for name in ("worker", "spinner"):
+        parts = [numbers(lap, name) for lap in laps]
+        added = {key: sum(part[key] for part in parts) for key in parts[0]}
+        assert added == numbers(whole, name)
+        assert all(part["holding_ns"] > 0 for part in parts)
+    for lap in (*laps, p.result):
+        assert_balanced(lap)
+    assert [hold for hold in p.result.holds if hold.thread.name == "spinner"] == []
+
+
+def test_each_lap_begins_where_the_last_has_ended():
+    with gilprof.profile() as p:
+        laps = [p.lap() for _ in range(3)]
+        begun = p.snapshot().start_ns
+    ends = [lap.start_ns + lap.wall_ns for lap in laps]
+    assert ends == [laps[1].start_ns, laps[2].start_ns, begun]
+    assert p.result.start_ns == begun
+
+
+def test_who_joins_a_recording_has_laps_of_their_own():
+    with gilprof.profile() as outer:
+        with gilprof.profile() as inner:
+            first = inner.lap()
+            second = outer.lap()
+            third = inner.lap()
+    assert third.start_ns == first.start_ns + first.wall_ns
+    assert second.wall_ns > first.wall_ns
+    assert outer.result.start_ns == second.start_ns + second.wall_ns
+
+
+def test_a_block_that_has_ended_has_no_more_laps():
+    with gilprof.profile() as p:
+        pass
+    with pytest.raises(gilprof.NotRunningError, match="inside the block"):
+        p.lap()
+
+
+def test_the_child_of_a_fork_has_laps_of_its_own_recording():
+    with gilprof.profile() as p:
+        p.lap()
+
+        def in_child():
+            first, second = p.lap(), p.lap()
+            return first.pid == second.pid == os.getpid()
+
+        assert holds_in_a_child(in_child)

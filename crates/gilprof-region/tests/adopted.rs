@@ -49,7 +49,7 @@ fn a_thread_that_waits_did_not_have_the_gil_whoever_was_taken_to_have_it() {
     let writer = writer(&region);
     assert!(writer.holds_already(7, 2 * MS));
     let waiters = [7, 8].map(|native_id| writer.admit(native_id, 3 * MS).unwrap());
-    waiters.map(|slot| writer.wait(slot, 3 * MS));
+    assert_eq!(waiters.map(|slot| writer.wait(slot, 3 * MS)), [true, true]);
     writer.release(5 * MS);
     writer.acquire(waiters[0], 6 * MS);
     writer.cell().leave();

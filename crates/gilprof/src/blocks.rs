@@ -10,7 +10,7 @@ use gilprof_region::{Present, Region};
 
 use crate::numbers::Numbers;
 use crate::signals::thread_cpu_ns;
-use crate::tally::{Key, Sum, Tally};
+use crate::sums::{Key, Sum, Sums};
 
 /// When the first look comes, in ns since the start of the recording: reading the symbols
 /// of modules takes long, and most short recordings need none.
@@ -51,7 +51,7 @@ impl Key for Blocked {
 pub(crate) struct Blocks {
     /// By the number of the thread.
     seen: HashMap<u32, Seen>,
-    sums: Tally<Blocked>,
+    sums: Sums<Blocked>,
     due_ns: u64,
     look_up_due_ns: u64,
     passed_ns: u64,

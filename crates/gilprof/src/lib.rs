@@ -29,8 +29,8 @@ mod on_cpu;
 mod signals;
 mod stacks;
 mod stolen;
+mod sums;
 mod table;
-mod tally;
 
 mod engine;
 mod reader;

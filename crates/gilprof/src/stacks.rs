@@ -11,8 +11,8 @@ use crate::codes::Codes;
 use crate::culprit::Culprit;
 use crate::glimpses::{Glimpses, Place, by_waiting, share};
 use crate::natives::Natives;
+use crate::sums::{Key, Sum, Sums};
 use crate::table::Table;
-use crate::tally::{Key, Sum, Tally};
 
 /// How often it is looked for the native functions of a hold that is to be told.
 const TRIES: usize = 5;
@@ -45,7 +45,7 @@ pub(crate) struct Stacks {
     culprit: Option<Culprit>,
     glimpses: Glimpses,
     natives: Natives,
-    sums: Tally<Weighed>,
+    sums: Sums<Weighed>,
     /// Where the rows of ended threads went, as far back as stacks of theirs may
     /// still come.
     folded: [HashMap<u32, u32>; 2],

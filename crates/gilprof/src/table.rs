@@ -9,7 +9,7 @@ use gilprof_region::RawFrame;
 use crate::codes::Codes;
 use crate::glimpses::share;
 use crate::natives::Natives;
-use crate::tally::Sum;
+use crate::sums::Sum;
 
 /// Sampled rows in the making, with the frames that they use.
 pub(crate) struct Table<'r> {

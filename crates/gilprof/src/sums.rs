@@ -30,26 +30,26 @@ pub(crate) trait Key: Clone + Eq + Hash {
     fn rest(&self) -> Self;
 }
 
-type Sums<K> = HashMap<u32, HashMap<K, Sum>>;
+type ByThread<K> = HashMap<u32, HashMap<K, Sum>>;
 
 /// The sums of one recording.
 #[derive(Debug)]
-pub(crate) struct Tally<K> {
-    whole: Sums<K>,
+pub(crate) struct Sums<K> {
+    whole: ByThread<K>,
     /// By the numbers of the windows.
-    windows: Vec<(u64, Sums<K>)>,
+    windows: Vec<(u64, ByThread<K>)>,
 }
 
-impl<K> Default for Tally<K> {
+impl<K> Default for Sums<K> {
     fn default() -> Self {
-        Tally {
-            whole: Sums::new(),
+        Sums {
+            whole: ByThread::new(),
             windows: Vec::new(),
         }
     }
 }
 
-impl<K: Key> Tally<K> {
+impl<K: Key> Sums<K> {
     pub(crate) fn add(&mut self, thread: u32, key: &K, sum: Sum) {
         for sums in self.all() {
             add(sums.entry(thread).or_default(), key, sum);
@@ -71,7 +71,7 @@ impl<K: Key> Tally<K> {
 
     /// From now on, a window has sums of its own.
     pub(crate) fn open_window(&mut self, number: u64) {
-        self.windows.push((number, Sums::new()));
+        self.windows.push((number, ByThread::new()));
     }
 
     pub(crate) fn close_window(&mut self, number: u64) {
@@ -86,7 +86,7 @@ impl<K: Key> Tally<K> {
             .flat_map(|(&thread, sums)| sums.iter().map(move |(key, &sum)| (thread, key, sum)))
     }
 
-    fn all(&mut self) -> impl Iterator<Item = &mut Sums<K>> {
+    fn all(&mut self) -> impl Iterator<Item = &mut ByThread<K>> {
         let windows = self.windows.iter_mut().map(|(_, sums)| sums);
         std::iter::once(&mut self.whole).chain(windows)
     }
@@ -124,8 +124,8 @@ mod tests {
         }
     }
 
-    fn weights(tally: &Tally<u8>, window: Option<u64>) -> Vec<(u32, u8, u64)> {
-        let rows = tally.rows(window);
+    fn weights(sums: &Sums<u8>, window: Option<u64>) -> Vec<(u32, u8, u64)> {
+        let rows = sums.rows(window);
         let mut rows: Vec<_> = rows
             .map(|(thread, &key, sum)| (thread, key, sum.weight_ns))
             .collect();
@@ -135,40 +135,40 @@ mod tests {
 
     #[test]
     fn a_window_has_what_was_added_while_it_was_open() {
-        let mut tally = Tally::default();
-        tally.add(1, &7, sum(10));
-        tally.open_window(4);
-        tally.add(1, &7, sum(20));
-        tally.open_window(5);
-        tally.add(2, &8, sum(30));
-        assert_eq!(weights(&tally, Some(4)), [(1, 7, 20), (2, 8, 30)]);
-        assert_eq!(weights(&tally, Some(5)), [(2, 8, 30)]);
-        assert_eq!(weights(&tally, None), [(1, 7, 30), (2, 8, 30)]);
-        tally.close_window(4);
-        assert_eq!(weights(&tally, Some(4)), weights(&tally, None));
+        let mut sums = Sums::default();
+        sums.add(1, &7, sum(10));
+        sums.open_window(4);
+        sums.add(1, &7, sum(20));
+        sums.open_window(5);
+        sums.add(2, &8, sum(30));
+        assert_eq!(weights(&sums, Some(4)), [(1, 7, 20), (2, 8, 30)]);
+        assert_eq!(weights(&sums, Some(5)), [(2, 8, 30)]);
+        assert_eq!(weights(&sums, None), [(1, 7, 30), (2, 8, 30)]);
+        sums.close_window(4);
+        assert_eq!(weights(&sums, Some(4)), weights(&sums, None));
     }
 
     #[test]
     fn the_sums_of_an_ended_thread_go_to_its_group_everywhere() {
-        let mut tally = Tally::default();
-        tally.add(1, &7, sum(10));
-        tally.open_window(4);
-        tally.add(1, &7, sum(20));
-        tally.add(9, &7, sum(40));
-        tally.fold(1, 9);
-        assert_eq!(weights(&tally, None), [(9, 7, 70)]);
-        assert_eq!(weights(&tally, Some(4)), [(9, 7, 60)]);
+        let mut sums = Sums::default();
+        sums.add(1, &7, sum(10));
+        sums.open_window(4);
+        sums.add(1, &7, sum(20));
+        sums.add(9, &7, sum(40));
+        sums.fold(1, 9);
+        assert_eq!(weights(&sums, None), [(9, 7, 70)]);
+        assert_eq!(weights(&sums, Some(4)), [(9, 7, 60)]);
     }
 
     #[test]
     fn what_is_too_different_is_summed_up_under_one_key() {
-        let mut tally = Tally::default();
+        let mut sums = Sums::default();
         for key in 0..10 {
-            tally.add(1, &key, sum(1));
+            sums.add(1, &key, sum(1));
         }
-        tally.add(1, &0, sum(1));
+        sums.add(1, &0, sum(1));
         assert_eq!(
-            weights(&tally, None),
+            weights(&sums, None),
             [(1, 0, 2), (1, 1, 1), (1, 2, 1), (1, u8::MAX, 7)]
         );
     }
