@@ -194,11 +194,11 @@ impl<'r> Pass<'r> {
         let Some(cell) = self.region.thread(slot) else {
             return;
         };
-        match Sums::read(cell) {
-            Sums {
-                state: state::FREE, ..
-            } => self.threads.remove(&slot.0),
-            sums => self.threads.insert(slot.0, sums),
+        // Most are free, and each of their words is a cache miss.
+        let sums = (cell.state.load(Relaxed) != state::FREE).then(|| Sums::read(cell));
+        match sums.filter(|sums| sums.state != state::FREE) {
+            Some(sums) => self.threads.insert(slot.0, sums),
+            None => self.threads.remove(&slot.0),
         };
     }
 
