@@ -33,6 +33,12 @@ fn held(text: &str) -> Option<u32> {
     rest.split_whitespace().next()?.parse().ok()
 }
 
+/// The row of a thread, which has a bar: the verdict may have a line that begins with its name.
+fn row<'t>(text: &'t str, thread: &str) -> Option<&'t str> {
+    let mut rows = text.lines().filter(|line| line.contains(['█', '▒', '░']));
+    rows.find(|row| row.split_whitespace().next() == Some(thread))
+}
+
 #[test]
 fn a_busy_python_is_seen_with_its_threads_and_its_code() {
     let mut python = Waiting::python(BUSY, &mut python3());
@@ -53,7 +59,7 @@ fn a_busy_python_is_seen_with_its_threads_and_its_code() {
     shown.press("/cruncher-1\r");
     shown.until("filtered", |screen| {
         let text = screen.contents();
-        let has = |number| text.contains(&format!("\ncruncher-{number} "));
+        let has = |number| row(&text, &format!("cruncher-{number}")).is_some();
         has(1) && !has(0) && !has(2)
     });
     shown.press("f");
@@ -81,9 +87,7 @@ fn a_python_that_is_only_looked_at_is_seen_with_what_looks_tell() {
     for number in 0..3 {
         shown.until("without what only events tell", |screen| {
             let text = screen.contents();
-            let row = text
-                .lines()
-                .find(|line| line.starts_with(&format!("cruncher-{number} ")));
+            let row = row(&text, &format!("cruncher-{number}"));
             row.is_some_and(|row| row.split_whitespace().rev().take(2).eq(["n/a", "n/a"]))
         });
     }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, openpt, ptsname, unlockpt};
@@ -100,10 +100,14 @@ impl Shown {
         self.parser.screen().contents()
     }
 
-    /// Reads on until the screen is so.
+    /// Reads on until the screen is so. A live screen never falls silent.
     pub(crate) fn until(&mut self, what: &str, is_so: impl Fn(&vt100::Screen) -> bool) {
+        let end = Instant::now() + PATIENCE;
         while !is_so(self.parser.screen()) {
-            match self.output.recv_timeout(PATIENCE) {
+            match self
+                .output
+                .recv_timeout(end.saturating_duration_since(Instant::now()))
+            {
                 Ok(bytes) => {
                     self.parser.process(&bytes);
                     self.all.extend(bytes);
