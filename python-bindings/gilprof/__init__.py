@@ -31,6 +31,7 @@ if TYPE_CHECKING or _platform.unsupported() is None:
     from gilprof._native import (
         Attachment,
         Blame,
+        Blamed,
         Blocked,
         Distribution,
         Evidence,
@@ -66,6 +67,7 @@ else:
     from gilprof._unsupported import (
         Attachment,
         Blame,
+        Blamed,
         Blocked,
         Distribution,
         Evidence,
@@ -102,6 +104,7 @@ __all__ = [
     "AttachError",
     "Attachment",
     "Blame",
+    "Blamed",
     "Blocked",
     "Distribution",
     "Error",

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Callable, List, Optional, Tuple, Type, TypeVar, Union
 
-    from gilprof._native import Hold, Profile, Site, Thread
+    from gilprof._native import Blamed, Hold, Profile, Site, Thread
 
     _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -188,7 +188,7 @@ def culprit(profile: "Profile", thread: "Optional[Thread]" = None) -> "Optional[
     return max(sites, key=lambda site: site.weight_ns, default=None)
 
 
-def place(site: "Site") -> str:
+def place(site: "Union[Site, Blamed]") -> str:
     """The innermost line of Python, and the C function in it, if that is known."""
     if not site.stack:
         return "(unknown)"
@@ -198,7 +198,7 @@ def place(site: "Site") -> str:
     return f"{native}{frame.file}:{frame.line} in {frame.function}"
 
 
-def _c_function(site: "Site") -> "Optional[str]":
+def _c_function(site: "Union[Site, Blamed]") -> "Optional[str]":
     """The innermost C function that has a name; None where none is known."""
     named = (one.function for one in site.native if not one.function.startswith("("))
     return next(named, None)

@@ -14,7 +14,7 @@ import pytest
 import gilprof
 from gilprof import _platform
 from gilprof._compare import Comparison, Threshold
-from gilprof._limits import Limits, LimitExceeded, culprit, kept_waiting_ns, place, worst_hold
+from gilprof._limits import Limits, LimitExceeded, place
 from gilprof._units import duration, percent
 
 TYPE_CHECKING = False
@@ -161,44 +161,33 @@ class Plugin:
     def pytest_runtest_call(self, item: pytest.Item) -> "Generator[None, object, object]":
         limits = self._limits.get(item.nodeid)
         if limits is None:
-            with self._phase(item, "call"):
+            with self._phase(item, "call", blame=True):
                 return (yield)
         if self._missing is not None:
             item.warn(pytest.PytestWarning(f"limits of the GIL are not checked: {self._missing}"))
             return (yield)
-        with gilprof.profile() as window, self._phase(item, "call"):
+        with gilprof.profile() as window, self._phase(item, "call", blame=True):
             done = yield
         # A test that fails by itself does not come here.
         excess = limits.excess(window.result)
-        _tell(item, window.result)
         if excess is not None:
             item.user_properties.append((_EXCESS, True))
             raise LimitExceeded(excess)
         return done
 
     @contextlib.contextmanager
-    def _phase(self, item: pytest.Item, phase: str) -> "Iterator[None]":
-        """Measures a part of a test; and keeps whom to blame, where that is worth it."""
-        if self._recording is None:
+    def _phase(self, item: pytest.Item, phase: str, blame: bool = False) -> "Iterator[None]":
+        """Measures a part of a test that is to be recorded; and whom to blame for it."""
+        is_limited = item.nodeid in self._limits and gilprof.is_running()
+        if self._recording is None and not is_limited:
             yield
             return
-        prefix = "gil_" if phase == "call" else f"gil_{phase}_"
-        measured = gilprof.measure(phase)
+        measured = gilprof.measure(phase, blame=blame)
         try:
             with measured:
                 yield
         finally:
-            self._keep(item, prefix, measured.process)
-
-    def _keep(self, item: pytest.Item, prefix: str, of_process: "Any") -> None:
-        if of_process is None:
-            return
-        for name in _NUMBERS:
-            item.user_properties.append((prefix + name, getattr(of_process, name)))
-        if prefix != "gil_" or of_process.waiting_ns < WORTH_NS or self._recording is None:
-            return
-        # What came before in it waited for less than is told.
-        _tell(item, self._recording.lap())
+            _keep(item, "gil_" if phase == "call" else f"gil_{phase}_", measured)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -272,9 +261,9 @@ class Watch:
         """A limit for a block of the test, as gilprof.limit()."""
         return gilprof.limit(**limits)
 
-    def measure(self, label: str) -> "gilprof.Measure":
+    def measure(self, label: str, *, blame: bool = False) -> "gilprof.Measure":
         """The numbers of this thread in a block, as gilprof.measure()."""
-        return gilprof.measure(label)
+        return gilprof.measure(label, blame=blame)
 
 
 @pytest.fixture(name="gilprof")
@@ -331,13 +320,19 @@ def _properties(report: pytest.TestReport) -> "List[Tuple[str, Any]]":
     return [(name, value) for name, value in report.user_properties]
 
 
-def _tell(item: pytest.Item, profile: "Profile") -> None:
-    """Who made others wait in the call of a test."""
-    worst, site = worst_hold(profile), culprit(profile)
-    if worst is not None:
-        item.user_properties.append((_WORST, kept_waiting_ns(profile, worst)))
-    if site is not None:
-        item.user_properties.append((_BLAME, place(site)))
+def _keep(item: pytest.Item, prefix: str, measured: gilprof.Measure) -> None:
+    """Notes what was measured of a part of a test."""
+    of_process, blamed = measured.process, measured.blamed
+    if of_process is None:
+        return
+    for name in _NUMBERS:
+        item.user_properties.append((prefix + name, getattr(of_process, name)))
+    if blamed is None or of_process.waiting_ns < WORTH_NS:
+        return
+    if blamed.worst_hold_ns > 0:
+        item.user_properties.append((_WORST, blamed.worst_hold_ns))
+    if blamed.weight_ns > 0:
+        item.user_properties.append((_BLAME, place(blamed)))
 
 
 def _summary(runs: "Dict[str, List[Dict[str, Any]]]", top: int) -> "List[str]":

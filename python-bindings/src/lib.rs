@@ -5,6 +5,7 @@ mod distribution;
 mod error;
 mod text;
 
+mod blamed;
 mod finding;
 mod metric;
 mod rows;
@@ -40,6 +41,8 @@ mod _native {
 
     #[pymodule_export]
     use crate::attachment::{Attachment, attach};
+    #[pymodule_export]
+    use crate::blamed::Blamed;
     #[pymodule_export]
     use crate::distribution::Distribution;
     #[pymodule_export]

@@ -3,10 +3,11 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use gilprof::{Measured, Reading};
+use gilprof::{BlameWindow, Measured, Reading};
 use pyo3::prelude::*;
 use pyo3::types::PyAny;
 
+use crate::blamed::Blamed;
 use crate::text::known;
 
 /// What the GIL did to one stretch of code in one thread.
@@ -19,21 +20,29 @@ pub(crate) struct Measure {
     /// What the block is called.
     #[pyo3(get)]
     label: String,
+    blames: bool,
     begun: Option<(u64, gilprof::Measure)>,
+    window: Option<BlameWindow>,
     /// Whether the block ended in the thread it began in.
     same_thread: bool,
     measured: Option<Measured>,
+    blamed: Option<Py<Blamed>>,
 }
 
 /// Measures a block of code: `with gilprof.measure("load") as m: …`
+///
+/// With blame=True, `m.blamed` tells afterwards who made others wait in it.
 #[pyfunction]
-#[pyo3(signature = (label = String::new(), /))]
-pub(crate) fn measure(label: String) -> Measure {
+#[pyo3(signature = (label = String::new(), /, *, blame = false))]
+pub(crate) fn measure(label: String, blame: bool) -> Measure {
     Measure {
         label,
+        blames: blame,
         begun: None,
+        window: None,
         same_thread: true,
         measured: None,
+        blamed: None,
     }
 }
 
@@ -41,20 +50,29 @@ pub(crate) fn measure(label: String) -> Measure {
 impl Measure {
     fn __enter__(mut this: PyRefMut<'_, Self>) -> PyRefMut<'_, Self> {
         this.measured = None;
+        this.blamed = None;
+        if this.blames {
+            this.window = BlameWindow::begin();
+        }
         this.begun = Some((this_thread(), gilprof::Measure::begin()));
         this
     }
 
     fn __exit__(
         &mut self,
+        py: Python<'_>,
         _kind: &Bound<'_, PyAny>,
         _error: &Bound<'_, PyAny>,
         _traceback: &Bound<'_, PyAny>,
-    ) {
+    ) -> PyResult<()> {
         if let Some((thread, begun)) = self.begun.take() {
             self.measured = begun.end();
             self.same_thread = thread == this_thread();
         }
+        if let Some(blamed) = self.window.take().and_then(BlameWindow::end) {
+            self.blamed = Some(Py::new(py, Blamed::new(py, &blamed)?)?);
+        }
+        Ok(())
     }
 
     /// Time the block took.
@@ -97,6 +115,12 @@ impl Measure {
     #[getter]
     fn process(&self) -> Option<ProcessMeasure> {
         self.measured.map(|measured| measured.process.into())
+    }
+
+    /// Who made others wait in the block; None unless that was asked for.
+    #[getter]
+    fn blamed(&self, py: Python<'_>) -> Option<Py<Blamed>> {
+        self.blamed.as_ref().map(|blamed| blamed.clone_ref(py))
     }
 
     fn __repr__(&self) -> String {

@@ -34,6 +34,12 @@ impl From<&core::Frame> for Frame {
     }
 }
 
+impl Frame {
+    pub(crate) fn function(&self) -> &str {
+        &self.function
+    }
+}
+
 #[pymethods]
 impl Frame {
     fn __repr__(&self) -> String {
@@ -104,7 +110,7 @@ impl Site {
 
     fn __repr__(&self) -> String {
         let leaf = self.stack.first().map(|frame| frame.get());
-        let function = leaf.map_or("(unknown)", |frame| frame.function.as_str());
+        let function = leaf.map_or("(unknown)", Frame::function);
         format!(
             "<Site {} {function} weight={} samples={}>",
             self.kind,
@@ -176,7 +182,16 @@ impl Blocked {
     }
 }
 
-fn copies(py: Python<'_>, frames: &[Py<Frame>]) -> Vec<Py<Frame>> {
+/// The frames as Python has them.
+pub(crate) fn frames(py: Python<'_>, frames: &[core::Frame]) -> PyResult<Vec<Py<Frame>>> {
+    let frames = frames.iter();
+    frames
+        .map(|frame| Py::new(py, Frame::from(frame)))
+        .collect()
+}
+
+/// More references to the same frames.
+pub(crate) fn copies(py: Python<'_>, frames: &[Py<Frame>]) -> Vec<Py<Frame>> {
     let frames = frames.iter();
     frames.map(|frame| frame.clone_ref(py)).collect()
 }

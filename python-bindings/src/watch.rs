@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 
 use crate::error::Result;
 use crate::session::Session;
-use crate::site::Frame;
+use crate::site::{Frame, frames};
 use crate::text::duration;
 
 /// How many stalls wait for a slow callback; what comes then is not told.
@@ -48,12 +48,6 @@ pub(crate) struct Stall {
 
 impl Stall {
     fn new(py: Python<'_>, stall: &core::Stall) -> PyResult<Self> {
-        let frames = |frames: &[core::Frame]| -> PyResult<Vec<Py<Frame>>> {
-            frames
-                .iter()
-                .map(|frame| Py::new(py, Frame::from(frame)))
-                .collect()
-        };
         Ok(Stall {
             gil: stall.gil,
             thread_id: stall.thread,
@@ -62,8 +56,8 @@ impl Stall {
             held_ns: stall.held_ns,
             waiters: stall.waiters,
             is_over: stall.is_over,
-            stack: frames(&stall.stack)?,
-            native: frames(&stall.native)?,
+            stack: frames(py, &stall.stack)?,
+            native: frames(py, &stall.native)?,
             text: stall.to_string(),
         })
     }

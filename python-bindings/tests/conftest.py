@@ -87,3 +87,10 @@ def python(tmp_path):
         return done
 
     return run
+
+
+@pytest.fixture
+def ticker():
+    """A thread beside the test that wants the GIL all the time."""
+    with workloads.Ticker():
+        yield

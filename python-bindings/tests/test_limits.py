@@ -2,7 +2,6 @@
 
 import asyncio
 import ctypes
-import threading
 import time
 
 import pytest
@@ -14,30 +13,6 @@ usleep_holding = ctypes.PyDLL(None).usleep
 
 def hog(microseconds=200_000):
     usleep_holding(microseconds)
-
-
-class Ticker:
-    """A thread that wants the GIL all the time, for a moment each."""
-
-    def __enter__(self):
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._tick, name="ticker")
-        self._thread.start()
-        return self
-
-    def _tick(self):
-        while not self._over.is_set():
-            time.sleep(0.001)
-
-    def __exit__(self, *_):
-        self._over.set()
-        self._thread.join()
-
-
-@pytest.fixture
-def ticker():
-    with Ticker():
-        yield
 
 
 def test_a_hold_that_keeps_others_waiting_exceeds_the_limit_and_is_told_with_its_line(ticker):

@@ -42,22 +42,6 @@ def patience():
 
 
 @pytest.fixture
-def ticker():
-    """A thread that comes back to the GIL every millisecond."""
-    over = threading.Event()
-
-    def tick():
-        while not over.is_set():
-            time.sleep(0.001)
-
-    thread = threading.Thread(target=tick, name="ticker")
-    thread.start()
-    yield
-    over.set()
-    thread.join()
-
-
-@pytest.fixture
 def pipe():
     reader, writer = os.pipe()
     yield reader, os.fdopen(writer, "w")

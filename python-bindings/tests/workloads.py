@@ -125,3 +125,21 @@ def lock_ping_pong(rounds=3_000):
         ("ping", lambda: play(mine, yours)),
         ("pong", lambda: play(yours, mine)),
     )
+
+
+class Ticker:
+    """A thread that wants the GIL all the time, for a moment each."""
+
+    def __enter__(self):
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._tick, name="ticker")
+        self._thread.start()
+        return self
+
+    def _tick(self):
+        while not self._over.is_set():
+            time.sleep(0.001)
+
+    def __exit__(self, *_):
+        self._over.set()
+        self._thread.join()

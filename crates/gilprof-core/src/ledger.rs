@@ -20,6 +20,7 @@ pub use account::{Account, Charges};
 use std::collections::HashMap;
 
 use crate::event::{Event, EventKind, FLAG_REQUESTED};
+use crate::hold::Hold;
 use crate::state::State;
 use book::{Book, UNKNOWN};
 use record::Record;
@@ -131,6 +132,12 @@ impl Ledger {
     /// From now on, until it is closed, the worst holds of a window are kept, too.
     pub fn open_window(&mut self, number: u64) {
         self.book.open_window(number);
+    }
+
+    /// The hold that kept others waiting for longest, of those that began and ended in an open
+    /// window.
+    pub fn worst_hold(&self, window: u64) -> Option<&Hold> {
+        self.book.worst_hold(window)
     }
 
     /// Forgets the holds of a window.

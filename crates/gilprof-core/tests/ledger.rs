@@ -337,6 +337,26 @@ fn a_window_has_the_worst_holds_of_its_time_until_it_is_closed() {
 }
 
 #[test]
+fn the_worst_hold_of_a_window_began_and_ended_in_it() {
+    let mut ledger = Ledger::new(0);
+    apply(
+        &mut ledger,
+        &[(EventKind::Acquire, 1, 0), (EventKind::Wait, 2, 10)],
+    );
+    ledger.open_window(7);
+    apply(&mut ledger, &[(EventKind::Release, 1, 900)]);
+    assert_eq!(ledger.worst_hold(7), None);
+    apply(&mut ledger, &[(EventKind::Acquire, 2, 900)]);
+    apply(&mut ledger, &[(EventKind::Release, 2, 950)]);
+    apply(&mut ledger, &contended(1_000));
+    let worst = ledger
+        .worst_hold(7)
+        .map(|hold| (hold.start_ns, hold.contended_ns));
+    assert_eq!(worst, Some((1_000, 10)));
+    assert_eq!(ledger.worst_hold(8), None);
+}
+
+#[test]
 fn the_history_of_a_window_is_the_end_of_the_whole_one() {
     let mut ledger = Ledger::new(0);
     let turn = 30_000_000;

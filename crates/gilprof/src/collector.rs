@@ -8,6 +8,7 @@ use gilprof_core::{Charges, Ended, EventKind, Ledger, Mode, Profile, ProfilePart
 use gilprof_native::Native;
 use gilprof_region::{Cursor, Cut, Former, Next, Recording, Region};
 
+use crate::blamed::Blamed;
 use crate::blocks::Blocks;
 use crate::hardware::Hardware;
 use crate::lookout::Lookout;
@@ -280,6 +281,22 @@ impl Collector {
         (parts.frames, parts.sites) = (table.frames, table.sites);
         parts.holds.clear();
         Profile::assemble(parts)
+    }
+
+    /// Who has made others wait in an open window up to now.
+    pub(crate) fn blamed(&mut self, region: &Region, window: u64) -> Option<Blamed> {
+        if !self.windows.contains(&window) {
+            return None;
+        }
+        self.drain(region);
+        let ledgers = self.ledgers.iter();
+        let worst = ledgers.filter_map(|ledger| ledger.worst_hold(window));
+        let worst_hold_ns = worst.map(|hold| hold.contended_ns).max();
+        let blamed = Blamed {
+            worst_hold_ns: worst_hold_ns.unwrap_or(0),
+            ..self.stacks.blamed(region, self.native.as_ref(), window)
+        };
+        Some(blamed)
     }
 
     /// The profile at this instant, or at `end_ns` of a recording that is over.

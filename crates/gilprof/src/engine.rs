@@ -11,6 +11,7 @@ use gilprof_core::Ended;
 use gilprof_probe::{KnownThread, Python, Setup};
 use gilprof_region::{Region, Sizes};
 
+use crate::blamed::Blamed;
 use crate::error::Error;
 use crate::exporter;
 use crate::options::Options;
@@ -167,6 +168,20 @@ impl Engine {
     pub(crate) fn lap(&self, window: &AtomicU64) -> Result<Part, Error> {
         let followed = self.followed()?;
         Ok(lock(&followed).lap(window))
+    }
+
+    /// The number of a window in which it is told apart who makes others wait, and nothing
+    /// else; `None` where nothing is recorded.
+    pub(crate) fn open_blame_window(&self) -> Option<u64> {
+        let followed = self.followed().ok()?;
+        Some(lock(&followed).open_blame_window())
+    }
+
+    /// Who made others wait in such a window up to its end, which is now; `None` if there is
+    /// no such window.
+    pub(crate) fn close_blame_window(&self, window: u64) -> Option<Blamed> {
+        let followed = lock(&self.state).running.as_ref()?.followed.clone()?;
+        lock(&followed).close_blame_window(window)
     }
 
     pub(crate) fn followed(&self) -> Result<Arc<Mutex<Followed>>, Error> {

@@ -15,6 +15,7 @@ mod options;
 mod pace;
 mod program;
 
+mod blamed;
 mod blocks;
 mod codes;
 mod collector;
@@ -54,6 +55,7 @@ mod tree;
 mod watch;
 
 pub use attachment::Attachment;
+pub use blamed::{BlameWindow, Blamed};
 pub use error::Error;
 pub use exporter::Exporter;
 pub use follow::Follower;

@@ -10,6 +10,7 @@ use crossbeam_channel::Receiver;
 use gilprof_core::{Ended, Profile, Window};
 use gilprof_region::Region;
 
+use crate::blamed::Blamed;
 use crate::collector::Collector;
 use crate::engine::lock;
 use crate::error::Error;
@@ -78,6 +79,21 @@ impl Followed {
         let baseline = self.profile_in(Some(number), None);
         self.windows.insert(number, Arc::new(baseline));
         number
+    }
+
+    /// As [`Followed::open_window`], without a baseline: for nothing but blame.
+    pub(crate) fn open_blame_window(&mut self) -> u64 {
+        // What has not been read yet is not the window's.
+        self.collector.drain(self.region);
+        self.collector.open_window()
+    }
+
+    /// Who has made others wait in such a window up to now, where it ends; `None` if there is
+    /// no such window.
+    pub(crate) fn close_blame_window(&mut self, window: u64) -> Option<Blamed> {
+        let blamed = self.collector.blamed(self.region, window);
+        self.collector.close_window(window);
+        blamed
     }
 
     /// The part that a window covers up to now, and has it begin anew there. A number that is

@@ -7,6 +7,7 @@ use gilprof_core::{Frame, SiteKind};
 use gilprof_native::Native;
 use gilprof_region::{Held, Moment, RawFrame, RawStack, Region, StackCursor};
 
+use crate::blamed::Blamed;
 use crate::codes::Codes;
 use crate::culprit::Culprit;
 use crate::glimpses::{Glimpses, Place, by_waiting, share};
@@ -249,9 +250,40 @@ impl Stacks {
         native: Option<&'r Native>,
         window: Option<u64>,
     ) -> Table<'r> {
+        self.sites_of(region, native, window, |_| true)
+    }
+
+    /// The place whose code made others wait for longest in an open window.
+    pub(crate) fn blamed(&self, region: &Region, native: Option<&Native>, window: u64) -> Blamed {
+        let blame = |kind| kind == SiteKind::Blame;
+        let table = self.sites_of(region, native, Some(window), blame);
+        let Some(most) = table.sites.iter().max_by_key(|site| site.weight_ns) else {
+            return Blamed::default();
+        };
+        let frames = |at: &[u32]| {
+            at.iter()
+                .map(|&at| table.frames[at as usize].clone())
+                .collect()
+        };
+        Blamed {
+            stack: frames(&most.stack),
+            native: frames(&most.native),
+            weight_ns: most.weight_ns,
+            worst_hold_ns: 0,
+        }
+    }
+
+    fn sites_of<'r>(
+        &'r self,
+        region: &Region,
+        native: Option<&'r Native>,
+        window: Option<u64>,
+        wanted: impl Fn(SiteKind) -> bool,
+    ) -> Table<'r> {
         let mut table = Table::new(self.codes.as_ref(), native);
         let natives = &self.natives;
-        for (thread, (kind, stack), sum) in self.sums.rows(window) {
+        let rows = self.sums.rows(window);
+        for (thread, (kind, stack), sum) in rows.filter(|(_, (kind, _), _)| wanted(*kind)) {
             table.push(natives, *kind, thread, stack, sum);
         }
         if let Some(held) = region.held(0) {
@@ -260,7 +292,8 @@ impl Stacks {
                     (SiteKind::Blame, weights.waiting_ns),
                     (SiteKind::Hold, weights.spent_ns),
                 ];
-                for (kind, weight_ns) in kinds.into_iter().filter(|(_, weight_ns)| *weight_ns > 0) {
+                let kinds = kinds.into_iter().filter(|(kind, _)| wanted(*kind));
+                for (kind, weight_ns) in kinds.filter(|(_, weight_ns)| *weight_ns > 0) {
                     let sum = sample(weight_ns, !stack.is_empty());
                     table.push(natives, kind, held.thread, stack, sum);
                 }

@@ -452,6 +452,14 @@ impl Book {
         });
     }
 
+    /// The hold that kept others waiting for longest, of those that began and ended in a window.
+    pub(super) fn worst_hold(&self, window: u64) -> Option<&Hold> {
+        let window = self.windows.iter().find(|open| open.number == window)?;
+        let holds = window.worst.holds();
+        let own = holds.filter(|hold| hold.start_ns >= window.began_ns);
+        own.max_by_key(|hold| hold.contended_ns)
+    }
+
     /// A copy, without the history before this window, if it is open.
     pub(super) fn copy_in(&self, window: Option<u64>) -> Self {
         let mut copy = self.clone();
