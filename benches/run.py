@@ -267,23 +267,27 @@ def snapshot():
 
 
 def measure():
-    """A whole `with` statement around nothing."""
+    """A whole `with` statement around nothing, also with the question who is to blame."""
 
-    def block(times=20_000):
+    def block(times, blame):
         for _ in range(times):
-            with gilprof.measure("nothing"):
+            with gilprof.measure("nothing", blame=blame):
                 pass
-        return times
 
-    def loop(times=20_000):
+    def loop(times):
         for _ in range(times):
             pass
 
-    def microseconds():
-        return (timed(block)[0] - timed(loop)[0]) / 20_000 * 1e6
+    def microseconds(times, blame):
+        return (timed(lambda: block(times, blame))[0] - timed(lambda: loop(times))[0]) / times * 1e6
 
-    samples = recorded(True, lambda: [microseconds() for _ in range(ROUNDS)])
-    return [Row("with gilprof.measure(...)", "us", samples, 2)]
+    def samples(times, blame):
+        return recorded(True, lambda: [microseconds(times, blame) for _ in range(ROUNDS)])
+
+    return [
+        Row("with gilprof.measure(...)", "us", samples(20_000, False), 2),
+        Row("with gilprof.measure(..., blame=True)", "us", samples(500, True)),
+    ]
 
 
 def span():
