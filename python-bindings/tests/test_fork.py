@@ -167,7 +167,7 @@ with gilprof.profile() as p:
         assert p.snapshot().dropped == 0
 """,
         "-W",
-        "error",
+        "always",
     )
     assert done.stderr == ""
 
