@@ -28,7 +28,7 @@ mod shared;
 mod span;
 mod watch;
 
-use std::ffi::OsString;
+use std::ffi::{OsString, c_int, c_void};
 
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -124,10 +124,28 @@ fn before_fork(py: Python<'_>) {
     py.detach(gilprof::fork::before);
 }
 
-/// After a fork, in the parent.
+/// After a fork, in the parent. Right after this Python looks, from 3.12 on, whether the
+/// process has several threads, and warns if so: where all the program's own are this one,
+/// ours begin once Python goes on.
 #[pyfunction]
 fn after_fork_in_parent(py: Python<'_>) {
+    if gilprof::fork::has_one_thread() && calls_soon(py, goes_on) {
+        return;
+    }
     py.detach(gilprof::fork::after_in_parent);
+}
+
+extern "C" fn goes_on(_nothing: *mut c_void) -> c_int {
+    Python::attach(|py| py.detach(gilprof::fork::after_in_parent));
+    0
+}
+
+/// Has Python's main thread call this between two of its instructions; false where too much
+/// is waiting for that.
+fn calls_soon(_attached: Python<'_>, call: extern "C" fn(*mut c_void) -> c_int) -> bool {
+    // SAFETY: Python is initialized, the function is of a library that is never unloaded, and
+    // it makes nothing of its argument.
+    unsafe { ffi::Py_AddPendingCall(Some(call), std::ptr::null_mut()) == 0 }
 }
 
 /// After a fork, in the child.

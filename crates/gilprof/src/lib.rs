@@ -90,6 +90,12 @@ pub mod fork {
         });
     }
 
+    /// Whether this process has no other thread than the calling one.
+    pub fn has_one_thread() -> bool {
+        let threads = std::fs::read_dir("/proc/self/task");
+        threads.is_ok_and(|threads| threads.count() == 1)
+    }
+
     /// After the fork, in the parent.
     pub fn after_in_parent() {
         detached(|| {
