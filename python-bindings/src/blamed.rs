@@ -2,14 +2,20 @@
 
 use pyo3::prelude::*;
 
-use crate::site::{Frame, copies, frames};
+use crate::site::{Frame, frames};
 use crate::text::duration;
 
 /// Who made others wait in a block: `gilprof.measure(…, blame=True)`.
 #[pyclass(frozen, module = "gilprof")]
 #[derive(Debug)]
 pub(crate) struct Blamed {
+    /// The place whose code made others wait for longest: its frames, innermost first; empty
+    /// where no stack was taken.
+    #[pyo3(get)]
     stack: Vec<Py<Frame>>,
+    /// The native functions that the innermost frame had called, innermost first;
+    /// empty where they are not known or there were none.
+    #[pyo3(get)]
     native: Vec<Py<Frame>>,
     /// The waiting of others that this place caused, summed, as samples tell.
     #[pyo3(get)]
@@ -33,20 +39,6 @@ impl Blamed {
 
 #[pymethods]
 impl Blamed {
-    /// The place whose code made others wait for longest: its frames, innermost first; empty
-    /// where no stack was taken.
-    #[getter]
-    fn stack(&self, py: Python<'_>) -> Vec<Py<Frame>> {
-        copies(py, &self.stack)
-    }
-
-    /// The native functions that the innermost frame had called, innermost first;
-    /// empty where they are not known or there were none.
-    #[getter]
-    fn native(&self, py: Python<'_>) -> Vec<Py<Frame>> {
-        copies(py, &self.native)
-    }
-
     fn __repr__(&self) -> String {
         let leaf = self.stack.first().map(|frame| frame.get());
         format!(

@@ -26,6 +26,8 @@ pub(crate) struct Measure {
     /// Whether the block ended in the thread it began in.
     same_thread: bool,
     measured: Option<Measured>,
+    /// Who made others wait in the block; None unless that was asked for.
+    #[pyo3(get)]
     blamed: Option<Py<Blamed>>,
 }
 
@@ -115,12 +117,6 @@ impl Measure {
     #[getter]
     fn process(&self) -> Option<ProcessMeasure> {
         self.measured.map(|measured| measured.process.into())
-    }
-
-    /// Who made others wait in the block; None unless that was asked for.
-    #[getter]
-    fn blamed(&self, py: Python<'_>) -> Option<Py<Blamed>> {
-        self.blamed.as_ref().map(|blamed| blamed.clone_ref(py))
     }
 
     fn __repr__(&self) -> String {

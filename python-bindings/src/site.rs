@@ -60,7 +60,12 @@ pub(crate) struct Site {
     /// The thread whose stack it is; of "blame", the holder.
     #[pyo3(get)]
     thread: Py<Thread>,
+    /// The frames, innermost first; empty where the stack is not known.
+    #[pyo3(get)]
     stack: Vec<Py<Frame>>,
+    /// The native functions that the innermost frame had called, innermost first;
+    /// empty where they are not known or there were none.
+    #[pyo3(get)]
     native: Vec<Py<Frame>>,
     /// The time that its samples stand for.
     #[pyo3(get)]
@@ -95,19 +100,6 @@ impl Site {
 
 #[pymethods]
 impl Site {
-    /// The frames, innermost first; empty where the stack is not known.
-    #[getter]
-    fn stack(&self, py: Python<'_>) -> Vec<Py<Frame>> {
-        copies(py, &self.stack)
-    }
-
-    /// The native functions that the innermost frame had called, innermost first;
-    /// empty where they are not known or there were none.
-    #[getter]
-    fn native(&self, py: Python<'_>) -> Vec<Py<Frame>> {
-        copies(py, &self.native)
-    }
-
     fn __repr__(&self) -> String {
         let leaf = self.stack.first().map(|frame| frame.get());
         let function = leaf.map_or("(unknown)", Frame::function);
@@ -138,6 +130,8 @@ pub(crate) struct Blocked {
     /// The address of the lock; None where it is no lock.
     #[pyo3(get)]
     lock: Option<u64>,
+    /// The native functions it was in, innermost first; empty where not known.
+    #[pyo3(get)]
     native: Vec<Py<Frame>>,
     /// The time that its samples stand for.
     #[pyo3(get)]
@@ -164,12 +158,6 @@ impl Blocked {
 
 #[pymethods]
 impl Blocked {
-    /// The native functions it was in, innermost first; empty where not known.
-    #[getter]
-    fn native(&self, py: Python<'_>) -> Vec<Py<Frame>> {
-        copies(py, &self.native)
-    }
-
     fn __repr__(&self) -> String {
         format!(
             "<Blocked {} {} on={} weight={} samples={}>",
@@ -188,10 +176,4 @@ pub(crate) fn frames(py: Python<'_>, frames: &[core::Frame]) -> PyResult<Vec<Py<
     frames
         .map(|frame| Py::new(py, Frame::from(frame)))
         .collect()
-}
-
-/// More references to the same frames.
-pub(crate) fn copies(py: Python<'_>, frames: &[Py<Frame>]) -> Vec<Py<Frame>> {
-    let frames = frames.iter();
-    frames.map(|frame| frame.clone_ref(py)).collect()
 }

@@ -41,7 +41,11 @@ pub(crate) struct Stall {
     /// Whether the hold is over.
     #[pyo3(get)]
     is_over: bool,
+    /// Where it holds, the innermost function first; empty where not known.
+    #[pyo3(get)]
     stack: Vec<Py<Frame>>,
+    /// The native functions that the innermost had called, innermost first.
+    #[pyo3(get)]
     native: Vec<Py<Frame>>,
     text: String,
 }
@@ -65,21 +69,6 @@ impl Stall {
 
 #[pymethods]
 impl Stall {
-    /// Where it holds, the innermost function first; empty where not known.
-    #[getter]
-    fn stack(&self, py: Python<'_>) -> Vec<Py<Frame>> {
-        self.stack.iter().map(|frame| frame.clone_ref(py)).collect()
-    }
-
-    /// The native functions that the innermost had called, innermost first.
-    #[getter]
-    fn native(&self, py: Python<'_>) -> Vec<Py<Frame>> {
-        self.native
-            .iter()
-            .map(|frame| frame.clone_ref(py))
-            .collect()
-    }
-
     /// As it is written into a log.
     fn __str__(&self) -> &str {
         &self.text
