@@ -17,13 +17,12 @@ mod worst;
 
 pub use account::{Account, Charges};
 
-use std::collections::HashMap;
-
 use crate::event::{Event, EventKind, FLAG_REQUESTED};
 use crate::hold::Hold;
 use crate::state::State;
 use book::{Book, UNKNOWN};
 use record::Record;
+use rustc_hash::FxHashMap;
 pub(crate) use spans::Spans;
 use tally::Tallies;
 
@@ -42,9 +41,9 @@ pub struct Ledger {
     /// The record of the thread in each slot.
     slots: Vec<u32>,
     /// Records of threads that have ended and are not folded.
-    ended: HashMap<u64, u32>,
+    ended: FxHashMap<u64, u32>,
     /// Records of groups.
-    groups: HashMap<u64, u32>,
+    groups: FxHashMap<u64, u32>,
     /// Records that are free.
     free: Vec<u32>,
 }
@@ -56,8 +55,8 @@ impl Ledger {
             book: Book::new(gil),
             tallies: vec![Tallies::new()],
             slots: Vec::new(),
-            ended: HashMap::new(),
-            groups: HashMap::new(),
+            ended: FxHashMap::default(),
+            groups: FxHashMap::default(),
             free: Vec::new(),
         }
     }

@@ -1,10 +1,9 @@
 //! The code objects of the recorded process, by number.
 
-use std::collections::HashMap;
-
 use gilprof_code::{Code, CodeLayout, FrameAt, ProcessMemory};
 use gilprof_core::Frame;
 use gilprof_region::{CODES, NO_CODE, RawFrame, Region};
+use rustc_hash::FxHashMap;
 
 /// How many code objects are kept that the hooks have not seen.
 const UNSEEN: usize = 16_384;
@@ -14,10 +13,10 @@ const UNSEEN: usize = 16_384;
 pub(crate) struct Codes {
     memory: ProcessMemory,
     layout: CodeLayout,
-    known: HashMap<u32, Option<Code>>,
+    known: FxHashMap<u32, Option<Code>>,
     /// Those that the hooks have not seen yet, by address: their numbers are
     /// beyond those of the region.
-    unseen: HashMap<u64, u32>,
+    unseen: FxHashMap<u64, u32>,
 }
 
 impl Codes {
@@ -26,8 +25,8 @@ impl Codes {
         Some(Codes {
             memory: ProcessMemory::of(region.recording().pid),
             layout: CodeLayout::from_words(&region.stack_plan()?.code_layout).ok()?,
-            known: HashMap::new(),
-            unseen: HashMap::new(),
+            known: FxHashMap::default(),
+            unseen: FxHashMap::default(),
         })
     }
 

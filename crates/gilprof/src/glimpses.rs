@@ -1,9 +1,9 @@
 //! What was seen in the middle of holds, until their ends are read.
 
-use std::collections::HashMap;
 use std::hash::Hash;
 
 use gilprof_region::{FRAMES, Held, RawFrame, RawStack};
+use rustc_hash::FxHashMap;
 
 /// How many different stacks of one hold are kept; a hold may last for hours.
 const DIFFERENT: usize = 4_096;
@@ -35,8 +35,8 @@ impl Place {
 /// were over, by the stack of their release.
 #[derive(Debug, Default)]
 pub(crate) struct Glimpses {
-    holds: HashMap<(u32, u64), Hold>,
-    ends: HashMap<Vec<RawFrame>, HashMap<Place, Weights>>,
+    holds: FxHashMap<(u32, u64), Hold>,
+    ends: FxHashMap<Vec<RawFrame>, FxHashMap<Place, Weights>>,
 }
 
 /// The middle of one hold.
@@ -44,7 +44,7 @@ pub(crate) struct Glimpses {
 struct Hold {
     /// The stacks and what they stand for. Where no frames stood still, it was in Python
     /// code that moves fast: then the line of the release is as good as any.
-    seen: HashMap<Option<Vec<RawFrame>>, Weights>,
+    seen: FxHashMap<Option<Vec<RawFrame>>, Weights>,
     /// How often stacks were read since.
     drains: u32,
 }
@@ -132,7 +132,7 @@ impl Glimpses {
     }
 }
 
-fn add<K: Eq + Hash>(sums: &mut HashMap<K, Weights>, key: K, part: Weights) {
+fn add<K: Eq + Hash>(sums: &mut FxHashMap<K, Weights>, key: K, part: Weights) {
     let sum = sums.entry(key).or_default();
     sum.waiting_ns = sum.waiting_ns.saturating_add(part.waiting_ns);
     sum.spent_ns = sum.spent_ns.saturating_add(part.spent_ns);

@@ -5,12 +5,12 @@
 //! were looked at, and counts only if they still do right after it: then it is of a
 //! native function that this line called, or of an operator.
 
-use std::collections::HashMap;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use gilprof_native::{Call, Native, Shot};
 use gilprof_region::{RawFrame, Region};
+use rustc_hash::FxHashMap;
 
 use crate::numbers::Numbers;
 use crate::signals::thread_cpu_ns;
@@ -41,7 +41,7 @@ pub(crate) struct Natives {
     due: Option<Instant>,
     /// What looks have cost since that was asked last, in ns of the CPU clock.
     pub(crate) spent_ns: u64,
-    seen: HashMap<Vec<RawFrame>, Vec<Seen>>,
+    seen: FxHashMap<Vec<RawFrame>, Vec<Seen>>,
     numbers: Numbers,
     tried: bool,
     missing: Option<String>,

@@ -1,8 +1,9 @@
 //! What samples add up to, thread by thread: in the whole recording, and in each open window
 //! of it. So a window is told from its own samples, however many the recording has.
 
-use std::collections::HashMap;
 use std::hash::Hash;
+
+use rustc_hash::FxHashMap;
 
 /// What samples of the same kind add up to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,7 +31,7 @@ pub(crate) trait Key: Clone + Eq + Hash {
     fn rest(&self) -> Self;
 }
 
-type ByThread<K> = HashMap<u32, HashMap<K, Sum>>;
+type ByThread<K> = FxHashMap<u32, FxHashMap<K, Sum>>;
 
 /// The sums of one recording.
 #[derive(Debug)]
@@ -43,7 +44,7 @@ pub(crate) struct Sums<K> {
 impl<K> Default for Sums<K> {
     fn default() -> Self {
         Sums {
-            whole: ByThread::new(),
+            whole: ByThread::default(),
             windows: Vec::new(),
         }
     }
@@ -71,7 +72,7 @@ impl<K: Key> Sums<K> {
 
     /// From now on, a window has sums of its own.
     pub(crate) fn open_window(&mut self, number: u64) {
-        self.windows.push((number, ByThread::new()));
+        self.windows.push((number, ByThread::default()));
     }
 
     pub(crate) fn close_window(&mut self, number: u64) {
@@ -92,7 +93,7 @@ impl<K: Key> Sums<K> {
     }
 }
 
-fn add<K: Key>(sums: &mut HashMap<K, Sum>, key: &K, sum: Sum) {
+fn add<K: Key>(sums: &mut FxHashMap<K, Sum>, key: &K, sum: Sum) {
     if let Some(known) = sums.get_mut(key) {
         known.absorb(sum);
         return;

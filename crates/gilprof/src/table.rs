@@ -1,10 +1,9 @@
 //! Sampled rows in the making, with the frames that they use.
 
-use std::collections::HashMap;
-
 use gilprof_core::{Blocked, Frame, Site, SiteKind};
 use gilprof_native::Native;
 use gilprof_region::RawFrame;
+use rustc_hash::FxHashMap;
 
 use crate::codes::Codes;
 use crate::glimpses::share;
@@ -15,8 +14,8 @@ use crate::sums::Sum;
 pub(crate) struct Table<'r> {
     codes: Option<&'r Codes>,
     native: Option<&'r Native>,
-    lines: HashMap<RawFrame, u32>,
-    functions: HashMap<u32, u32>,
+    lines: FxHashMap<RawFrame, u32>,
+    functions: FxHashMap<u32, u32>,
     pub(crate) frames: Vec<Frame>,
     pub(crate) sites: Vec<Site>,
 }
@@ -26,8 +25,8 @@ impl<'r> Table<'r> {
         Table {
             codes,
             native,
-            lines: HashMap::new(),
-            functions: HashMap::new(),
+            lines: FxHashMap::default(),
+            functions: FxHashMap::default(),
             frames: Vec::new(),
             sites: Vec::new(),
         }

@@ -1,7 +1,6 @@
 //! Waiting being charged to holders.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use rustc_hash::FxHashMap;
 
 use super::record::Record;
 
@@ -23,7 +22,7 @@ pub(crate) struct Cell {
 /// Who waited for whom so far.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pairs {
-    index: HashMap<u64, u32, BuildHasherDefault<Mix>>,
+    index: FxHashMap<u64, u32>,
     pub(crate) cells: Vec<Cell>,
     free: Vec<u32>,
     /// Cells with something in the slice in progress.
@@ -155,28 +154,4 @@ impl Pairs {
 #[inline]
 fn key(waiter: u32, holder: u32) -> u64 {
     u64::from(waiter) << 32 | u64::from(holder)
-}
-
-/// Spreads a pair's key by one multiplication: keys are small, and nobody outside
-/// chooses them.
-#[derive(Clone, Debug, Default)]
-struct Mix(u64);
-
-impl Hasher for Mix {
-    #[inline]
-    fn write_u64(&mut self, key: u64) {
-        let mixed = (key ^ (key >> 27)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        self.0 = mixed ^ (mixed >> 29);
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.write_u64(self.0 << 8 ^ u64::from(byte));
-        }
-    }
-
-    #[inline]
-    fn finish(&self) -> u64 {
-        self.0
-    }
 }

@@ -1,6 +1,6 @@
 //! A history being written.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use crate::history::{FIRST_SLICE_NS, History, SLICES_MAX, Slice, SliceThread};
 
@@ -23,7 +23,7 @@ pub(crate) struct Timeline {
     /// End of the slice in progress.
     pub(crate) edge: u64,
     /// Threads that were folded since the slices were last rewritten.
-    folded: HashMap<u64, u64>,
+    folded: FxHashMap<u64, u64>,
 }
 
 impl Timeline {
@@ -39,7 +39,7 @@ impl Timeline {
             rows: 0,
             begin,
             edge: begin.saturating_add(FIRST_SLICE_NS),
-            folded: HashMap::new(),
+            folded: FxHashMap::default(),
         }
     }
 
