@@ -98,7 +98,11 @@ mod tests {
         writer.cell().enter();
         let slot = writer.admit(1, 0).unwrap();
         region.has_read(0, writer.ring.posted());
-        assert!(StackCursor::default().next(region.stacks()).is_none());
+        assert!(
+            StackCursor::default()
+                .next(region.stacks(), u64::MAX)
+                .is_none()
+        );
         region.header().bell_wanted.store(1, SeqCst);
         let mut posted = 0;
         while region.rung() == 0 {

@@ -184,7 +184,8 @@ impl StackTable {
         self.posted() >= self.ring_at.load(Ordering::Relaxed)
     }
 
-    fn posted(&self) -> u64 {
+    /// How many stacks were ever posted.
+    pub fn posted(&self) -> u64 {
         // Pairs with the release store in `post`.
         self.head.load(Ordering::Acquire)
     }
@@ -248,10 +249,10 @@ impl StackCursor {
         }
     }
 
-    /// The next stack that was not read yet and is still there.
-    pub fn next(&mut self, table: &StackTable) -> Option<RawStack> {
+    /// The next stack before `limit` that was not read yet and is still there.
+    pub fn next(&mut self, table: &StackTable, limit: u64) -> Option<RawStack> {
         let posted = table.posted();
-        while self.position < posted {
+        while self.position < limit.min(posted) {
             let oldest = posted.saturating_sub(STACKS as u64 / 2);
             let stack = table.copy(self.position);
             if let Some(stack) = stack {
@@ -289,7 +290,7 @@ mod tests {
     }
 
     fn drained(region: &Region, cursor: &mut StackCursor) -> Vec<RawStack> {
-        std::iter::from_fn(|| cursor.next(region.stacks())).collect()
+        std::iter::from_fn(|| cursor.next(region.stacks(), u64::MAX)).collect()
     }
 
     fn weights(n: u64) -> Weights {

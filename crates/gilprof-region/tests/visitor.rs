@@ -31,7 +31,11 @@ fn a_visitor_reads_events_and_sums_of_a_file_that_it_may_not_write_to() {
         events += u64::from(matches!(next, Next::Event(_)));
     }
     assert_eq!(events, ring.posted());
-    assert!(StackCursor::of_visitor().next(seen.stacks()).is_none());
+    assert!(
+        StackCursor::of_visitor()
+            .next(seen.stacks(), u64::MAX)
+            .is_none()
+    );
     let cut = Cut::take(&seen, &Clock::monotonic(), Some(2_000));
     assert_eq!(
         (cut.gils[0].acquisitions, cut.gils[0].holding_ns),

@@ -37,14 +37,19 @@ pub struct Blamed {
 impl BlameWindow {
     /// From now on; `None` where nothing is recorded. May be called with or without the GIL.
     pub fn begin() -> Option<Self> {
-        let window = python().ok()?.detached(|| engine().open_blame_window());
-        window.map(|number| BlameWindow { number })
+        gilprof_probe::region()?;
+        let marks = engine().marks();
+        let number = marks.begin().or_else(|| {
+            // From now on, this process reads what is recorded.
+            python().ok()?.detached(|| engine().followed()).ok()?;
+            marks.begin()
+        });
+        number.map(|number| BlameWindow { number })
     }
 
     /// Who made others wait since; `None` where not all of the time was recorded.
     pub fn end(self) -> Option<Blamed> {
         let number = self.number;
-        // It is closed at once, not by a lock and a way out of the GIL more.
         std::mem::forget(self);
         python()
             .ok()?
@@ -54,9 +59,7 @@ impl BlameWindow {
 
 impl Drop for BlameWindow {
     fn drop(&mut self) {
-        if let Ok(python) = python() {
-            // Nobody asks.
-            python.detached(|| drop(engine().close_blame_window(self.number)));
-        }
+        // Nobody asks.
+        engine().marks().give_up(self.number);
     }
 }

@@ -1,7 +1,6 @@
 //! Follows the events of a region and puts profiles together: the same for a
 //! region of this process and for one that another process writes.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use gilprof_core::{Charges, Ended, EventKind, Ledger, Mode, Profile, ProfileParts, Timeline};
@@ -12,6 +11,7 @@ use crate::blamed::Blamed;
 use crate::blocks::Blocks;
 use crate::hardware::Hardware;
 use crate::lookout::Lookout;
+use crate::marks::{Changes, Heads, Marks, fresh_number};
 use crate::on_cpu::OnCpu;
 use crate::options::Options;
 use crate::pace::Pace;
@@ -40,6 +40,8 @@ pub(crate) struct Collector {
     ledgers: Vec<Ledger>,
     /// The numbers of the windows of time whose holds and samples are kept apart.
     windows: Vec<u64>,
+    /// Where more of them begin.
+    marks: Option<&'static Marks>,
     stacks: Stacks,
     timeline: Option<Timeline>,
     blocks: Blocks,
@@ -73,6 +75,7 @@ impl Default for Collector {
             cursors: Vec::new(),
             ledgers: Vec::new(),
             windows: Vec::new(),
+            marks: None,
             stacks: Stacks::default(),
             timeline: None,
             blocks: Blocks::default(),
@@ -96,6 +99,14 @@ impl Collector {
             timeline: options.timeline(),
             hardware: options.counters.then(Hardware::new),
             ..Collector::default()
+        }
+    }
+
+    /// Opens and closes the windows that are noted there, too.
+    pub(crate) fn heeding(self, marks: &'static Marks) -> Self {
+        Collector {
+            marks: Some(marks),
+            ..self
         }
     }
 
@@ -167,13 +178,36 @@ impl Collector {
 
     /// Folds all events that were posted since the last time; says how many.
     pub(crate) fn drain(&mut self, region: &Region) -> u64 {
-        self.stacks.drain(region);
-        (0..region.gils())
-            .map(|gil| self.drain_gil(region, gil, None))
+        self.stacks.begin_drain(region);
+        let read = self.read_up_to(region, &Heads::of(region));
+        self.stacks.end_drain(region);
+        read
+    }
+
+    /// Reads up to there, with the begins of windows where they are; says how many events.
+    fn read_up_to(&mut self, region: &Region, heads: &Heads) -> u64 {
+        // Those that begin later do so behind these heads.
+        let changes = self.marks.map_or_else(Changes::default, Marks::take);
+        for number in changes.given_up {
+            self.close_window(number);
+        }
+        let mut read = 0;
+        for mark in changes.begun {
+            read += self.fold_up_to(region, &mark.heads);
+            self.begin_window(mark.number);
+        }
+        read + self.fold_up_to(region, heads)
+    }
+
+    fn fold_up_to(&mut self, region: &Region, heads: &Heads) -> u64 {
+        self.stacks.read(region, heads.stacks);
+        let events = (0..region.gils()).zip(&heads.events);
+        events
+            .map(|(gil, &limit)| self.fold_gil(region, gil, limit))
             .sum()
     }
 
-    fn drain_gil(&mut self, region: &Region, gil: u32, until: Option<u64>) -> u64 {
+    fn fold_gil(&mut self, region: &Region, gil: u32, limit: u64) -> u64 {
         let Some(ring) = region.ring(gil) else {
             return 0;
         };
@@ -187,7 +221,6 @@ impl Collector {
             self.ledgers.push(ledger);
         }
         let (ledger, cursor) = (&mut self.ledgers[index], &mut self.cursors[index]);
-        let limit = until.unwrap_or_else(|| ring.posted());
         let before = cursor.position();
         let (mut lost, mut asked_for) = (0, false);
         while let Some(next) = cursor.next(&ring, limit) {
@@ -238,9 +271,7 @@ impl Collector {
     /// From now on, until it is closed, the worst holds and the samples of a window are kept
     /// apart, too; gives its number.
     pub(crate) fn open_window(&mut self) -> u64 {
-        // The child of a fork goes on counting: it may have the users of its parent's.
-        static OPENED: AtomicU64 = AtomicU64::new(1);
-        let number = OPENED.fetch_add(1, Relaxed);
+        let number = fresh_number();
         self.begin_window(number);
         number
     }
@@ -285,10 +316,10 @@ impl Collector {
 
     /// Who has made others wait in an open window up to now.
     pub(crate) fn blamed(&mut self, region: &Region, window: u64) -> Option<Blamed> {
+        self.drain(region);
         if !self.windows.contains(&window) {
             return None;
         }
-        self.drain(region);
         let ledgers = self.ledgers.iter();
         let worst = ledgers.filter_map(|ledger| ledger.worst_hold(window));
         let worst_hold_ns = worst.map(|hold| hold.contended_ns).max();
@@ -317,9 +348,11 @@ impl Collector {
         let recording = region.recording();
         let end_ns = end.map(|(at_ns, _)| at_ns);
         let mut cut = Cut::take_after(&mut self.former, region, &recording.clock, end_ns);
-        for (gil, &posted) in (0..).zip(&cut.posted) {
-            self.drain_gil(region, gil, Some(posted));
-        }
+        let heads = Heads {
+            events: cut.posted.clone(),
+            ..Heads::default()
+        };
+        self.read_up_to(region, &heads);
         let ledgers = self.ledgers.iter();
         let charges: Vec<Charges> = ledgers.map(|l| l.charges_at(cut.at_ns, window)).collect();
         let ended = end.map_or(Ended::Running, |(_, ended)| ended);

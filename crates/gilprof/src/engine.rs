@@ -14,6 +14,7 @@ use gilprof_region::{Region, Sizes};
 use crate::blamed::Blamed;
 use crate::error::Error;
 use crate::exporter;
+use crate::marks::Marks;
 use crate::options::Options;
 use crate::reader::{Followed, Reader};
 use crate::window::Part;
@@ -25,6 +26,9 @@ pub(crate) struct Engine {
     state: Mutex<State>,
     /// Who serves the metrics of this process.
     exporters: Mutex<Vec<exporter::Shared>>,
+    /// Where windows of the recording begin. Outside of its lock: those who have the GIL may
+    /// wait for this.
+    marks: Marks,
 }
 
 #[derive(Debug, Default)]
@@ -104,11 +108,16 @@ impl Engine {
                 spares: Vec::new(),
             }),
             exporters: Mutex::default(),
+            marks: Marks::default(),
         }
     }
 
     pub(crate) fn exporters(&self) -> &Mutex<Vec<exporter::Shared>> {
         &self.exporters
+    }
+
+    pub(crate) fn marks(&self) -> &Marks {
+        &self.marks
     }
 
     /// Joins the recording or starts it; says whether it was there before.
@@ -170,15 +179,8 @@ impl Engine {
         Ok(lock(&followed).lap(window))
     }
 
-    /// The number of a window in which it is told apart who makes others wait, and nothing
-    /// else; `None` where nothing is recorded.
-    pub(crate) fn open_blame_window(&self) -> Option<u64> {
-        let followed = self.followed().ok()?;
-        Some(lock(&followed).open_blame_window())
-    }
-
-    /// Who made others wait in such a window up to its end, which is now; `None` if there is
-    /// no such window.
+    /// Who made others wait in a window that was marked, up to its end, which is now; `None`
+    /// if there is no such window.
     pub(crate) fn close_blame_window(&self, window: u64) -> Option<Blamed> {
         let followed = lock(&self.state).running.as_ref()?.followed.clone()?;
         lock(&followed).close_blame_window(window)
@@ -203,6 +205,7 @@ impl Engine {
             return Ok(part);
         }
         let stopped = gilprof_probe::stop();
+        self.marks.forget();
         let running = state.running.take().ok_or(Error::NotRunning)?;
         drop(running.reader);
         let end = stopped?.map(|at_ns| (at_ns, Ended::Stopped));
@@ -219,6 +222,7 @@ impl Engine {
             return Ok(());
         }
         state.running = None;
+        self.marks.forget();
         gilprof_probe::stop()?;
         Ok(())
     }
@@ -317,9 +321,13 @@ impl Running {
     fn follow(&mut self) -> Result<Arc<Mutex<Followed>>, Error> {
         let region = self.region;
         let options = self.options.unwrap_or_default();
-        let followed = self
-            .followed
-            .get_or_insert_with(|| Arc::new(Mutex::new(Followed::new(region, &options))));
+        let followed = self.followed.get_or_insert_with(|| {
+            Arc::new(Mutex::new(Followed::new(
+                region,
+                &options,
+                engine().marks(),
+            )))
+        });
         if self.reader.is_none() {
             self.reader = Some(Reader::start(region, followed)?);
         }

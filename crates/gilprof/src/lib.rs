@@ -23,6 +23,7 @@ mod culprit;
 mod glimpses;
 mod hardware;
 mod lookout;
+mod marks;
 mod names;
 mod natives;
 mod numbers;

@@ -15,6 +15,7 @@ use crate::collector::Collector;
 use crate::engine::lock;
 use crate::error::Error;
 use crate::lookout::Lookout;
+use crate::marks::Marks;
 use crate::names;
 use crate::options::Options;
 use crate::signals::{spawn_quiet, thread_cpu_ns};
@@ -39,10 +40,11 @@ pub(crate) struct Followed {
 }
 
 impl Followed {
-    pub(crate) fn new(region: &'static Region, options: &Options) -> Self {
+    pub(crate) fn new(region: &'static Region, options: &Options, marks: &'static Marks) -> Self {
+        marks.follow(region);
         Followed {
             region,
-            collector: Collector::of(options),
+            collector: Collector::of(options).heeding(marks),
             windows: HashMap::new(),
             subscribers: Vec::new(),
             watched: None,
@@ -81,15 +83,8 @@ impl Followed {
         number
     }
 
-    /// As [`Followed::open_window`], without a baseline: for nothing but blame.
-    pub(crate) fn open_blame_window(&mut self) -> u64 {
-        // What has not been read yet is not the window's.
-        self.collector.drain(self.region);
-        self.collector.open_window()
-    }
-
-    /// Who has made others wait in such a window up to now, where it ends; `None` if there is
-    /// no such window.
+    /// Who has made others wait in a window that was marked, up to now, where it ends; `None`
+    /// if there is no such window.
     pub(crate) fn close_blame_window(&mut self, window: u64) -> Option<Blamed> {
         let blamed = self.collector.blamed(self.region, window);
         self.collector.close_window(window);

@@ -1,11 +1,11 @@
 //! Follows the sampled stacks of a region and adds them up.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use gilprof_core::{Frame, SiteKind};
 use gilprof_native::Native;
 use gilprof_region::{Held, Moment, RawFrame, RawStack, Region, StackCursor};
+use rustc_hash::FxHashMap;
 
 use crate::blamed::Blamed;
 use crate::codes::Codes;
@@ -49,7 +49,7 @@ pub(crate) struct Stacks {
     sums: Sums<Weighed>,
     /// Where the rows of ended threads went, as far back as stacks of theirs may
     /// still come.
-    folded: [HashMap<u32, u32>; 2],
+    folded: [FxHashMap<u32, u32>; 2],
 }
 
 impl Stacks {
@@ -61,9 +61,8 @@ impl Stacks {
         }
     }
 
-    /// Adds up what is new, and reads code objects that were not seen before: the
-    /// process may end at any time.
-    pub(crate) fn drain(&mut self, region: &Region) {
+    /// Stacks are to be read.
+    pub(crate) fn begin_drain(&mut self, region: &Region) {
         if self.codes.is_none() {
             self.codes = Codes::of(region);
             self.culprit = Culprit::of(region);
@@ -73,10 +72,19 @@ impl Stacks {
         }
         self.folded.swap(0, 1);
         self.folded[0].clear();
-        while let Some(stack) = self.cursor.next(region.stacks()) {
+    }
+
+    /// Adds up what is new before `limit`, and reads code objects that were not seen before:
+    /// the process may end at any time.
+    pub(crate) fn read(&mut self, region: &Region, limit: u64) {
+        while let Some(stack) = self.cursor.next(region.stacks(), limit) {
             self.learn(region, &stack);
             self.add(stack);
         }
+    }
+
+    /// All stacks that there were have been read.
+    pub(crate) fn end_drain(&mut self, region: &Region) {
         self.glimpses.forget_old(region.held(0));
     }
 
