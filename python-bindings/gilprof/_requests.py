@@ -10,13 +10,18 @@ import gilprof
 from gilprof import _platform
 from gilprof._limits import culprit, place
 from gilprof._per_process import PerProcess
-from gilprof._units import duration, duration_ns, ratio
+from gilprof._units import duration_ns, ratio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, List, Optional, Union
+    from typing import Any, Callable, List, Optional, Union
 
-    from gilprof._native import Measure
+if TYPE_CHECKING or _platform.unsupported() is None:
+    from gilprof._native import Request
+else:
+    from gilprof._unsupported import Request
+
+__all__ = ["KEY", "Request", "Requests"]
 
 #: Slow requests and callbacks that fail are told here.
 log = logging.getLogger("gilprof.requests")
@@ -29,70 +34,6 @@ _GREENLETS = (
 )
 #: Who is to blame is asked no oftener: it costs about as much as a request does.
 _BLAMED_NS = 1_000_000_000
-
-
-class Request:
-    """One request, and what its code went through. Times are those of the threads that ran
-    it, while they did: what an event loop or the server did in between is none of it."""
-
-    def __init__(self, method: str, path: str) -> None:
-        #: As the client sent them.
-        self.method, self.path = method, path
-        #: As the application said it; None where it said none.
-        self.status: "Optional[int]" = None
-        #: From the call of the application to its end.
-        self.wall_ns = 0
-        #: Time its code held the GIL, waited for it, and was away from it.
-        self.holding_ns = 0
-        self.waiting_ns = 0
-        self.detached_ns = 0
-        #: How often it got the GIL, and how often it had to wait for it.
-        self.acquisitions = 0
-        self.waits = 0
-        #: The line that made threads wait most about then, in a slow request.
-        self.blame: "Optional[str]" = None
-        self._began = time.monotonic_ns()
-        #: The part that is under way, in this thread.
-        self._part: "Optional[Measure]" = None
-
-    def __enter__(self) -> "Request":
-        """A part of the request begins: what this thread does until __exit__()."""
-        self._part = gilprof.measure("request")
-        self._part.__enter__()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        part, self._part = self._part, None
-        if part is None:
-            return
-        part.__exit__(None, None, None)
-        # One by one: each request comes here twice at least.
-        self.holding_ns += part.holding_ns or 0
-        self.waiting_ns += part.waiting_ns or 0
-        self.detached_ns += part.detached_ns or 0
-        self.acquisitions += part.acquisitions or 0
-        self.waits += part.waits or 0
-
-    def end(self) -> None:
-        self.wall_ns = time.monotonic_ns() - self._began
-
-    def server_timing(self) -> str:
-        """What the header Server-Timing says, in milliseconds, up to now."""
-        if self._part is not None:
-            self.__exit__()
-            self.__enter__()
-        waited, held = self.waiting_ns / 1e6, self.holding_ns / 1e6
-        return f'gil;dur={waited:.3f};desc="GIL wait", gilhold;dur={held:.3f}'
-
-    def to_dict(self) -> "Dict[str, Union[str, int, None]]":
-        """All there is, for a log or a table."""
-        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
-
-    def __repr__(self) -> str:
-        return (
-            f"<Request {self.method} {self.path} wall={duration(self.wall_ns)} "
-            f"holding={duration(self.holding_ns)} waiting={duration(self.waiting_ns)}>"
-        )
 
 
 class Requests:
@@ -125,7 +66,7 @@ class Requests:
         an outer middleware left there, too."""
         if self._missing is not None:
             return None
-        if _shares_its_thread():
+        if "greenlet" in sys.modules and _shares_its_thread():
             self._say_once(_GREENLETS)
             return None
         if KEY in known:

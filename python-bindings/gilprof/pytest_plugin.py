@@ -15,16 +15,17 @@ import gilprof
 from gilprof import _platform
 from gilprof._compare import Comparison, Threshold
 from gilprof._limits import Limits, LimitExceeded, place
-from gilprof._units import duration, percent
+from gilprof._units import duration, duration_ns, percent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Generator, Iterator, List, Optional, Tuple
+    from typing import Any, Dict, Generator, Iterator, List, Optional, Tuple, Union
 
     from gilprof._native import Profile
 
-#: Below this nobody is blamed for it: the stacks of a test are taken where it waits for more.
-WORTH_NS = 1_000_000
+#: Below this nobody is blamed.
+WORTH = "1ms"
+WORTH_NS = duration_ns("blame", WORTH)
 #: What a file of numbers says of itself.
 FORMAT = "gilprof-pytest/1"
 
@@ -161,12 +162,12 @@ class Plugin:
     def pytest_runtest_call(self, item: pytest.Item) -> "Generator[None, object, object]":
         limits = self._limits.get(item.nodeid)
         if limits is None:
-            with self._phase(item, "call", blame=True):
+            with self._phase(item, "call", WORTH):
                 return (yield)
         if self._missing is not None:
             item.warn(pytest.PytestWarning(f"limits of the GIL are not checked: {self._missing}"))
             return (yield)
-        with gilprof.profile() as window, self._phase(item, "call", blame=True):
+        with gilprof.profile() as window, self._phase(item, "call", WORTH):
             done = yield
         # A test that fails by itself does not come here.
         excess = limits.excess(window.result)
@@ -176,7 +177,9 @@ class Plugin:
         return done
 
     @contextlib.contextmanager
-    def _phase(self, item: pytest.Item, phase: str, blame: bool = False) -> "Iterator[None]":
+    def _phase(
+        self, item: pytest.Item, phase: str, blame: "Union[bool, str]" = False
+    ) -> "Iterator[None]":
         """Measures a part of a test that is to be recorded; and whom to blame for it."""
         is_limited = item.nodeid in self._limits and gilprof.is_running()
         if self._recording is None and not is_limited:
@@ -261,7 +264,7 @@ class Watch:
         """A limit for a block of the test, as gilprof.limit()."""
         return gilprof.limit(**limits)
 
-    def measure(self, label: str, *, blame: bool = False) -> "gilprof.Measure":
+    def measure(self, label: str, *, blame: "Union[bool, str]" = False) -> "gilprof.Measure":
         """The numbers of this thread in a block, as gilprof.measure()."""
         return gilprof.measure(label, blame=blame)
 
@@ -327,7 +330,7 @@ def _keep(item: pytest.Item, prefix: str, measured: gilprof.Measure) -> None:
         return
     for name in _NUMBERS:
         item.user_properties.append((prefix + name, getattr(of_process, name)))
-    if blamed is None or of_process.waiting_ns < WORTH_NS:
+    if blamed is None:
         return
     if blamed.worst_hold_ns > 0:
         item.user_properties.append((_WORST, blamed.worst_hold_ns))

@@ -42,10 +42,7 @@ class Middleware:
             with request:
                 parts = self._application(environ, head.said)
             # What is whole already is the server's to send, in its own way.
-            wrapper = environ.get("wsgi.file_wrapper")
-            is_whole = isinstance(parts, (list, tuple)) or (
-                isinstance(wrapper, type) and isinstance(parts, wrapper)
-            )
+            is_whole = isinstance(parts, (list, tuple)) or _is_file(parts, environ)
             if is_whole:
                 head.pass_on()
         except BaseException:
@@ -55,6 +52,11 @@ class Middleware:
             self._requests.end(request)
             return parts
         return _Parts(self._requests, request, head, parts)
+
+
+def _is_file(parts: "Iterable[bytes]", environ: "Dict[str, Any]") -> bool:
+    wrapper = environ.get("wsgi.file_wrapper")
+    return isinstance(wrapper, type) and isinstance(parts, wrapper)
 
 
 class _Head:

@@ -23,6 +23,7 @@ mod query;
 mod attachment;
 mod exporter;
 mod measure;
+mod request;
 mod session;
 mod shared;
 mod span;
@@ -59,6 +60,8 @@ mod _native {
     use crate::profile::{Profile, load, merge, profile_from_json};
     #[pymodule_export]
     use crate::query::{Query, Row, Rows};
+    #[pymodule_export]
+    use crate::request::Request;
     #[pymodule_export]
     use crate::rows::{Blame, Gil, Hold, Samples, SpanRow, Thread};
     #[pymodule_export]

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use gilprof::{BlameWindow, Measured, Reading};
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::PyAny;
 
 use crate::blamed::Blamed;
@@ -20,11 +21,9 @@ pub(crate) struct Measure {
     /// What the block is called.
     #[pyo3(get)]
     label: String,
-    blames: bool,
-    begun: Option<(u64, gilprof::Measure)>,
+    blames: Blames,
+    begun: Option<Block>,
     window: Option<BlameWindow>,
-    /// Whether the block ended in the thread it began in.
-    same_thread: bool,
     measured: Option<Measured>,
     /// Who made others wait in the block; None unless that was asked for.
     #[pyo3(get)]
@@ -33,18 +32,36 @@ pub(crate) struct Measure {
 
 /// Measures a block of code: `with gilprof.measure("load") as m: …`
 ///
-/// With blame=True, `m.blamed` tells afterwards who made others wait in it.
+/// With blame=True, `m.blamed` tells afterwards who made others wait in it; with a duration,
+/// as blame="1ms", only where threads waited for the GIL for so long or longer, summed.
 #[pyfunction]
-#[pyo3(signature = (label = String::new(), /, *, blame = false))]
-pub(crate) fn measure(label: String, blame: bool) -> Measure {
+#[pyo3(signature = (label = String::new(), /, *, blame = Blames(None)))]
+pub(crate) fn measure(label: String, blame: Blames) -> Measure {
     Measure {
         label,
         blames: blame,
         begun: None,
         window: None,
-        same_thread: true,
         measured: None,
         blamed: None,
+    }
+}
+
+/// From how many ns of waiting on it is told who made others wait, if it is told at all.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Blames(Option<u64>);
+
+impl FromPyObject<'_, '_> for Blames {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        static DURATION_NS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        if let Ok(is_wanted) = value.extract() {
+            return Ok(Blames(if is_wanted { Some(0) } else { None }));
+        }
+        let duration_ns = DURATION_NS.import(value.py(), "gilprof._units", "duration_ns")?;
+        let least_ns = duration_ns.call1(("blame", value))?.extract()?;
+        Ok(Blames(Some(least_ns)))
     }
 }
 
@@ -53,10 +70,8 @@ impl Measure {
     fn __enter__(mut this: PyRefMut<'_, Self>) -> PyRefMut<'_, Self> {
         this.measured = None;
         this.blamed = None;
-        if this.blames {
-            this.window = BlameWindow::begin();
-        }
-        this.begun = Some((this_thread(), gilprof::Measure::begin()));
+        this.window = this.blames.0.and_then(|_| BlameWindow::begin());
+        this.begun = Some(Block::begin());
         this
     }
 
@@ -67,11 +82,15 @@ impl Measure {
         _error: &Bound<'_, PyAny>,
         _traceback: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        if let Some((thread, begun)) = self.begun.take() {
+        if let Some(begun) = self.begun.take() {
             self.measured = begun.end();
-            self.same_thread = thread == this_thread();
         }
-        if let Some(blamed) = self.window.take().and_then(BlameWindow::end) {
+        let waited_ns = self
+            .measured
+            .map_or(0, |measured| measured.process.waiting_ns);
+        let is_worth = self.blames.0.is_some_and(|least_ns| waited_ns >= least_ns);
+        let window = self.window.take().filter(|_| is_worth);
+        if let Some(blamed) = window.and_then(BlameWindow::end) {
             self.blamed = Some(Py::new(py, Blamed::new(py, &blamed)?)?);
         }
         Ok(())
@@ -133,7 +152,33 @@ impl Measure {
 
 impl Measure {
     fn thread(&self) -> Option<Reading> {
-        self.measured?.thread.filter(|_| self.same_thread)
+        self.measured?.thread
+    }
+}
+
+/// A stretch of code that runs, in the thread it began in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Block {
+    thread: u64,
+    begun: gilprof::Measure,
+}
+
+impl Block {
+    pub(crate) fn begin() -> Self {
+        Block {
+            thread: this_thread(),
+            begun: gilprof::Measure::begin(),
+        }
+    }
+
+    /// What happened in it; nothing of a thread if it ends in another one.
+    pub(crate) fn end(self) -> Option<Measured> {
+        let measured = self.begun.end()?;
+        let is_same = self.thread == this_thread();
+        Some(Measured {
+            thread: measured.thread.filter(|_| is_same),
+            ..measured
+        })
     }
 }
 

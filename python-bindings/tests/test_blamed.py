@@ -124,3 +124,21 @@ print("well")
 def test_blame_is_a_keyword():
     with pytest.raises(TypeError):
         gilprof.measure("block", True)
+
+
+def test_a_block_that_waits_for_less_than_is_asked_for_blames_nobody(ticker):
+    with gilprof.profile():
+        with gilprof.measure("short", blame="20s") as short:
+            hog(30)
+        with gilprof.measure("long", blame="10ms") as long:
+            hog(50)
+    assert short.process.waiting_ns > 0 and short.blamed is None
+    assert long.process.waiting_ns >= 10_000_000
+    assert long.blamed.stack[0].function == "hog"
+
+
+def test_a_threshold_that_is_none_names_itself():
+    for wrong in ("5", 5, "much"):
+        with pytest.raises(gilprof.OptionError, match=f"blame: {wrong!r} is not allowed"):
+            gilprof.measure("block", blame=wrong)
+    assert gilprof.measure("block", blame=False).blamed is None
