@@ -5,6 +5,7 @@
 //! were looked at, and counts only if they still do right after it: then it is of a
 //! native function that this line called, or of an operator.
 
+use std::sync::OnceLock;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -50,11 +51,20 @@ pub(crate) struct Natives {
 impl Natives {
     /// Finds out whether the system allows it.
     pub(crate) fn try_out(&mut self, pid: u32) {
-        if !std::mem::replace(&mut self.tried, true)
-            && let Err(error) = Shot::new(pid)
-        {
-            self.missing = Some(format!("n/a (perf_event_open: {error})"));
+        // The children of a fork know it from their parent: the first file of this kind that
+        // is open anywhere halts all CPUs for a moment.
+        static HERE: OnceLock<Option<String>> = OnceLock::new();
+        if std::mem::replace(&mut self.tried, true) {
+            return;
         }
+        let refused = || {
+            let error = Shot::new(pid).err()?;
+            Some(format!("n/a (perf_event_open: {error})"))
+        };
+        self.missing = match pid == std::process::id() {
+            true => HERE.get_or_init(refused).clone(),
+            false => refused(),
+        };
     }
 
     /// The next look is not put off.
