@@ -5,7 +5,6 @@ Nothing is recorded unless it is asked for: by an option, for all tests; by a ma
 fixture, for the test that has it.
 """
 
-import contextlib
 import json
 import sys
 
@@ -150,24 +149,30 @@ class Plugin:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> "Generator[None, object, object]":
-        with self._phase(item, "setup"):
+        if not self._records(item):
+            return (yield)
+        with _Phase(item, "gil_setup_"):
             return (yield)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> "Generator[None, object, object]":
-        with self._phase(item, "teardown"):
+        if not self._records(item):
+            return (yield)
+        with _Phase(item, "gil_teardown_"):
             return (yield)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> "Generator[None, object, object]":
         limits = self._limits.get(item.nodeid)
         if limits is None:
-            with self._phase(item, "call", WORTH):
+            if not self._records(item):
+                return (yield)
+            with _Phase(item, "gil_", WORTH):
                 return (yield)
         if self._missing is not None:
             item.warn(pytest.PytestWarning(f"limits of the GIL are not checked: {self._missing}"))
             return (yield)
-        with gilprof.profile() as window, self._phase(item, "call", WORTH):
+        with gilprof.profile() as window, _Phase(item, "gil_", WORTH):
             done = yield
         # A test that fails by itself does not come here.
         excess = limits.excess(window.result)
@@ -176,21 +181,11 @@ class Plugin:
             raise LimitExceeded(excess)
         return done
 
-    @contextlib.contextmanager
-    def _phase(
-        self, item: pytest.Item, phase: str, blame: "Union[bool, str]" = False
-    ) -> "Iterator[None]":
-        """Measures a part of a test that is to be recorded; and whom to blame for it."""
-        is_limited = item.nodeid in self._limits and gilprof.is_running()
-        if self._recording is None and not is_limited:
-            yield
-            return
-        measured = gilprof.measure(phase, blame=blame)
-        try:
-            with measured:
-                yield
-        finally:
-            _keep(item, "gil_" if phase == "call" else f"gil_{phase}_", measured)
+    def _records(self, item: pytest.Item) -> bool:
+        """Whether there is something to be told of this test."""
+        if self._recording is not None:
+            return True
+        return item.nodeid in self._limits and gilprof.is_running()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -323,19 +318,30 @@ def _properties(report: pytest.TestReport) -> "List[Tuple[str, Any]]":
     return [(name, value) for name, value in report.user_properties]
 
 
-def _keep(item: pytest.Item, prefix: str, measured: gilprof.Measure) -> None:
-    """Notes what was measured of a part of a test."""
-    of_process, blamed = measured.process, measured.blamed
-    if of_process is None:
-        return
-    for name in _NUMBERS:
-        item.user_properties.append((prefix + name, getattr(of_process, name)))
-    if blamed is None:
-        return
-    if blamed.worst_hold_ns > 0:
-        item.user_properties.append((_WORST, blamed.worst_hold_ns))
-    if blamed.weight_ns > 0:
-        item.user_properties.append((_BLAME, place(blamed)))
+class _Phase:
+    """A part of a test, whose numbers become properties of the test."""
+
+    def __init__(self, item: pytest.Item, prefix: str, blame: "Union[bool, str]" = False) -> None:
+        self._item, self._prefix = item, prefix
+        self._measured = gilprof.measure(prefix, blame=blame)
+
+    def __enter__(self) -> None:
+        self._measured.__enter__()
+
+    def __exit__(self, *error: "Any") -> None:
+        self._measured.__exit__(*error)
+        of_process, blamed = self._measured.process, self._measured.blamed
+        if of_process is None:
+            return
+        properties = self._item.user_properties
+        for name in _NUMBERS:
+            properties.append((self._prefix + name, getattr(of_process, name)))
+        if blamed is None:
+            return
+        if blamed.worst_hold_ns > 0:
+            properties.append((_WORST, blamed.worst_hold_ns))
+        if blamed.weight_ns > 0:
+            properties.append((_BLAME, place(blamed)))
 
 
 def _summary(runs: "Dict[str, List[Dict[str, Any]]]", top: int) -> "List[str]":

@@ -11,7 +11,7 @@ use crate::blamed::Blamed;
 use crate::blocks::Blocks;
 use crate::hardware::Hardware;
 use crate::lookout::Lookout;
-use crate::marks::{Changes, Heads, Marks, fresh_number};
+use crate::marks::{Heads, Marks, fresh_number};
 use crate::on_cpu::OnCpu;
 use crate::options::Options;
 use crate::pace::Pace;
@@ -184,10 +184,13 @@ impl Collector {
         read
     }
 
-    /// Reads up to there, with the begins of windows where they are; says how many events.
+    /// Reads up to there, and no event more, with the begins of windows where they are; says
+    /// how many events.
     fn read_up_to(&mut self, region: &Region, heads: &Heads) -> u64 {
-        // Those that begin later do so behind these heads.
-        let changes = self.marks.map_or_else(Changes::default, Marks::take);
+        let changes = self
+            .marks
+            .map(|marks| marks.take(heads))
+            .unwrap_or_default();
         for number in changes.given_up {
             self.close_window(number);
         }
@@ -473,4 +476,49 @@ fn notes(region: &Region, cut: &Cut) -> Vec<String> {
     .into_iter()
     .flatten()
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use gilprof_region::{Sizes, Slot, Writer};
+
+    use super::*;
+
+    /// The first thread holds for so long, and the second one waits for it.
+    fn holds(region: &Region, [holder, waiter]: [Slot; 2], began_ns: u64, held_ns: u64) {
+        let writer = Writer::new(region, 0).unwrap();
+        writer.cell().enter();
+        writer.acquire(holder, began_ns);
+        writer.wait(waiter, began_ns + 1);
+        writer.release(began_ns + held_ns);
+        writer.acquire(waiter, began_ns + held_ns + 1);
+        writer.release(began_ns + held_ns + 2);
+        writer.cell().leave();
+    }
+
+    #[test]
+    fn a_window_begins_at_its_mark_however_late_that_is_read() {
+        let region: &'static Region =
+            Box::leak(Box::new(Region::private(Sizes::default()).unwrap()));
+        region.new_gil();
+        let writer = Writer::new(region, 0).unwrap();
+        let threads = [1, 2].map(|id| writer.admit(id, 0).unwrap());
+        let marks: &'static Marks = Box::leak(Box::default());
+        marks.follow(region);
+        let mut collector = Collector::of(&Options::default()).heeding(marks);
+        holds(region, threads, 1_000, 900_000);
+        let first = marks.begin().unwrap();
+        holds(region, threads, 2_000_000, 500_000);
+        let second = marks.begin().unwrap();
+        holds(region, threads, 3_000_000, 100_000);
+        let mut worst = |window| {
+            let blamed = collector.blamed(region, window);
+            blamed.map(|blamed| blamed.worst_hold_ns)
+        };
+        assert_eq!(worst(first), Some(499_999));
+        assert_eq!(worst(second), Some(99_999));
+        marks.give_up(first);
+        assert_eq!(worst(first), None);
+        assert_eq!(worst(second), Some(99_999));
+    }
 }

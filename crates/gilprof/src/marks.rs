@@ -34,6 +34,15 @@ impl Heads {
             events: events.collect(),
         }
     }
+
+    /// Whether it has no event that the other one has not.
+    fn is_within(&self, other: &Heads) -> bool {
+        let others = other.events.iter().copied().chain(std::iter::repeat(0));
+        self.events
+            .iter()
+            .zip(others)
+            .all(|(&own, other)| own <= other)
+    }
 }
 
 /// Where a window begins.
@@ -100,27 +109,50 @@ impl Marks {
         }
     }
 
-    /// What happened since this was asked last. Windows that begin later begin behind all
-    /// that is posted by now.
-    pub(crate) fn take(&self) -> Changes {
-        std::mem::take(&mut lock(&self.0).changes)
+    /// What happened since this was asked last. Windows that begin behind `heads` are left
+    /// for the next time.
+    pub(crate) fn take(&self, heads: &Heads) -> Changes {
+        let changes = &mut lock(&self.0).changes;
+        let mut begun = changes.begun.iter();
+        let within = begun.position(|mark| !mark.heads.is_within(heads));
+        let later = changes
+            .begun
+            .split_off(within.unwrap_or(changes.begun.len()));
+        Changes {
+            begun: std::mem::replace(&mut changes.begun, later),
+            given_up: std::mem::take(&mut changes.given_up),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use gilprof_region::{Moment, Sizes, Weights};
+    use gilprof_region::{Moment, Sizes, Weights, Writer};
 
     use super::*;
 
     fn region() -> &'static Region {
-        Box::leak(Box::new(Region::own(Sizes::default()).expect("memory")))
+        let region = Box::leak(Box::new(Region::own(Sizes::default()).unwrap()));
+        region.new_gil();
+        region
     }
 
+    /// A stack and an event.
     fn post(region: &Region) {
         let none = std::iter::empty();
         let stacks = region.stacks();
         stacks.post(1, Moment::Acquire, Weights::default(), none);
+        let writer = Writer::new(region, 0).unwrap();
+        writer.cell().enter();
+        writer.born(1);
+        writer.cell().leave();
+    }
+
+    fn begun(changes: &Changes) -> Vec<(Option<u64>, u64)> {
+        let begun = changes.begun.iter();
+        begun
+            .map(|mark| (Some(mark.number), mark.heads.stacks))
+            .collect()
     }
 
     #[test]
@@ -131,36 +163,44 @@ mod tests {
         let first = marks.begin();
         post(region);
         let second = marks.begin();
-        let begun = marks.take().begun;
-        let found: Vec<_> = begun
-            .iter()
-            .map(|mark| (Some(mark.number), mark.heads.stacks))
-            .collect();
-        assert_eq!(found, [(first, 1), (second, 2)]);
-        assert!(marks.take().begun.is_empty());
+        let now = Heads::of(region);
+        assert_eq!(begun(&marks.take(&now)), [(first, 1), (second, 2)]);
+        assert_eq!(begun(&marks.take(&now)), []);
+    }
+
+    #[test]
+    fn one_that_begins_behind_what_is_read_is_left_for_the_next_time() {
+        let (marks, region) = (Marks::default(), region());
+        marks.follow(region);
+        let first = marks.begin();
+        let then = Heads::of(region);
+        post(region);
+        let second = marks.begin();
+        assert_eq!(begun(&marks.take(&then)), [(first, 0)]);
+        assert_eq!(begun(&marks.take(&Heads::of(region))), [(second, 1)]);
     }
 
     #[test]
     fn one_that_is_given_up_before_it_is_seen_never_begins() {
-        let marks = Marks::default();
-        marks.follow(region());
+        let (marks, region) = (Marks::default(), region());
+        marks.follow(region);
         let (first, second) = (marks.begin().unwrap(), marks.begin().unwrap());
         marks.give_up(first);
-        let changes = marks.take();
+        let changes = marks.take(&Heads::of(region));
         assert_eq!((changes.begun.len(), changes.given_up.len()), (1, 0));
         marks.give_up(second);
-        assert_eq!(marks.take().given_up, [second]);
+        assert_eq!(marks.take(&Heads::default()).given_up, [second]);
     }
 
     #[test]
     fn where_nobody_reads_no_window_begins() {
-        let marks = Marks::default();
+        let (marks, region) = (Marks::default(), region());
         assert_eq!(marks.begin(), None);
-        marks.follow(region());
+        marks.follow(region);
         let number = marks.begin().unwrap();
         marks.forget();
         marks.give_up(number);
-        let changes = marks.take();
+        let changes = marks.take(&Heads::of(region));
         assert!(changes.begun.is_empty() && changes.given_up.is_empty());
         assert_eq!(marks.begin(), None);
     }
