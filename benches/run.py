@@ -266,58 +266,86 @@ def snapshot():
     return [Row("snapshot() with 100 threads", "ms", samples, 1)]
 
 
-def measure():
-    """A whole `with` statement around nothing, also with the question who is to blame."""
-
-    def block(times, blame):
-        for _ in range(times):
-            with gilprof.measure("nothing", blame=blame):
-                pass
+def each_ns(profiled, block, times=20_000):
+    """What a turn of the block takes beyond the loop around it, in ns."""
 
     def loop(times):
         for _ in range(times):
             pass
 
-    def microseconds(times, blame):
-        return (timed(lambda: block(times, blame))[0] - timed(lambda: loop(times))[0]) / times * 1e6
+    def once():
+        spent = timed(lambda: block(times))[0] - timed(lambda: loop(times))[0]
+        return spent / times * 1e9
 
-    def samples(times, blame):
-        return recorded(True, lambda: [microseconds(times, blame) for _ in range(ROUNDS)])
+    return recorded(profiled, lambda: [once() for _ in range(ROUNDS)])
+
+
+def measure():
+    """A whole `with` statement around nothing, also with the question who is to blame."""
+
+    def block(times):
+        for _ in range(times):
+            with gilprof.measure("nothing"):
+                pass
+
+    def blaming(times):
+        for _ in range(times):
+            with gilprof.measure("nothing", blame=True):
+                pass
 
     return [
-        Row("with gilprof.measure(...)", "us", samples(20_000, False), 2),
-        Row("with gilprof.measure(..., blame=True)", "us", samples(500, True)),
+        Row("with gilprof.measure(...)", "ns", each_ns(True, block), 2_000),
+        Row("with gilprof.measure(..., blame=True)", "ns", each_ns(True, blaming, 500)),
     ]
 
 
 def span():
     """A whole `with` statement around nothing, with a recording and without."""
 
-    def block(times=20_000):
+    def block(times):
         for _ in range(times):
             with gilprof.span("GET /users"):
                 pass
 
-    def again(times=20_000, label=gilprof.span("GET /users")):
+    def again(times, label=gilprof.span("GET /users")):
         for _ in range(times):
             with label:
                 pass
 
-    def loop(times=20_000):
-        for _ in range(times):
-            pass
-
-    def nanoseconds(work):
-        return (timed(work)[0] - timed(loop)[0]) / 20_000 * 1e9
-
-    def samples(profiled, work):
-        return recorded(profiled, lambda: [nanoseconds(work) for _ in range(ROUNDS)])
-
     return [
-        Row("with gilprof.span(...)", "ns", samples(True, block), 2_000),
-        Row("  one that is used again", "ns", samples(True, again)),
-        Row("  while nothing is recorded", "ns", samples(False, block)),
-        Row("  one that is used again, then", "ns", samples(False, again)),
+        Row("with gilprof.span(...)", "ns", each_ns(True, block), 2_000),
+        Row("  one that is used again", "ns", each_ns(True, again)),
+        Row("  while nothing is recorded", "ns", each_ns(False, block)),
+        Row("  one that is used again, then", "ns", each_ns(False, again)),
+    ]
+
+
+def fork():
+    """How much longer os.fork() takes where the process is recorded, and all of a child that
+    ends at once."""
+
+    def once():
+        begin = time.perf_counter()
+        child = os.fork()
+        if child == 0:
+            os._exit(0)
+        forked = time.perf_counter()
+        os.waitpid(child, 0)
+        ended = time.perf_counter()
+        # By then, a reader sleeps again.
+        time.sleep(0.005)
+        return (forked - begin) * 1e6, (ended - begin) * 1e6
+
+    def medians(profiled):
+        times = recorded(profiled, lambda: [once() for _ in range(20)])
+        return [statistics.median(some) for some in zip(*times)]
+
+    pairs = alternated(medians, ROUNDS)
+    in_parent, to_its_end = ([(a[at], b[at]) for a, b in pairs] for at in (0, 1))
+    bare = statistics.median(without for without, _ in in_parent)
+    return [
+        Row(f"os.fork() (bare: {bare:.0f} us)", "us", differences(in_parent)),
+        Row("  until its child has ended", "us", differences(to_its_end)),
     ]
 
 
@@ -336,6 +364,7 @@ BENCHES = [
     snapshot,
     measure,
     span,
+    fork,
     attach,
     stalls,
 ]
@@ -355,12 +384,16 @@ def judged(row):
     return "over" if low > budget else "noise too high to tell"
 
 
+def figure(value):
+    return f"{value:.3g}" if abs(value) < 999.5 else f"{value:.0f}"
+
+
 def line(row):
-    first, median, third = quartiles(row.samples)
+    first, median, third = map(figure, quartiles(row.samples))
     sign = ">=" if row.at_least else "<="
     budget = "" if row.budget is None else f"{sign} {row.budget:g} {row.unit}"
-    measured = f"{median:9.3g} {row.unit:4}"
-    spread = f"{first:.3g} to {third:.3g}"
+    measured = f"{median:>9} {row.unit:4}"
+    spread = f"{first} to {third}"
     return f"{row.what:42} {budget:>12} {measured} {spread:>20}  {judged(row)}".rstrip()
 
 

@@ -149,31 +149,22 @@ class Plugin:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> "Generator[None, object, object]":
-        if not self._records(item):
-            return (yield)
-        with _Phase(item, "gil_setup_"):
-            return (yield)
+        return (yield from self._measured(item, "gil_setup_"))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> "Generator[None, object, object]":
-        if not self._records(item):
-            return (yield)
-        with _Phase(item, "gil_teardown_"):
-            return (yield)
+        return (yield from self._measured(item, "gil_teardown_"))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> "Generator[None, object, object]":
         limits = self._limits.get(item.nodeid)
         if limits is None:
-            if not self._records(item):
-                return (yield)
-            with _Phase(item, "gil_", WORTH):
-                return (yield)
+            return (yield from self._measured(item, "gil_", WORTH))
         if self._missing is not None:
             item.warn(pytest.PytestWarning(f"limits of the GIL are not checked: {self._missing}"))
             return (yield)
-        with gilprof.profile() as window, _Phase(item, "gil_", WORTH):
-            done = yield
+        with gilprof.profile() as window:
+            done = yield from self._measured(item, "gil_", WORTH)
         # A test that fails by itself does not come here.
         excess = limits.excess(window.result)
         if excess is not None:
@@ -181,11 +172,19 @@ class Plugin:
             raise LimitExceeded(excess)
         return done
 
-    def _records(self, item: pytest.Item) -> bool:
-        """Whether there is something to be told of this test."""
-        if self._recording is not None:
-            return True
-        return item.nodeid in self._limits and gilprof.is_running()
+    def _measured(
+        self, item: pytest.Item, prefix: str, blame: "Union[bool, str]" = False
+    ) -> "Generator[None, object, object]":
+        """A part of a test, whose numbers become properties of the test if it is recorded."""
+        is_limited = item.nodeid in self._limits and gilprof.is_running()
+        if self._recording is None and not is_limited:
+            return (yield)
+        measured = gilprof.measure(prefix, blame=blame)
+        try:
+            with measured:
+                return (yield)
+        finally:
+            _keep(item, prefix, measured)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -318,30 +317,19 @@ def _properties(report: pytest.TestReport) -> "List[Tuple[str, Any]]":
     return [(name, value) for name, value in report.user_properties]
 
 
-class _Phase:
-    """A part of a test, whose numbers become properties of the test."""
-
-    def __init__(self, item: pytest.Item, prefix: str, blame: "Union[bool, str]" = False) -> None:
-        self._item, self._prefix = item, prefix
-        self._measured = gilprof.measure(prefix, blame=blame)
-
-    def __enter__(self) -> None:
-        self._measured.__enter__()
-
-    def __exit__(self, *error: "Any") -> None:
-        self._measured.__exit__(*error)
-        of_process, blamed = self._measured.process, self._measured.blamed
-        if of_process is None:
-            return
-        properties = self._item.user_properties
-        for name in _NUMBERS:
-            properties.append((self._prefix + name, getattr(of_process, name)))
-        if blamed is None:
-            return
-        if blamed.worst_hold_ns > 0:
-            properties.append((_WORST, blamed.worst_hold_ns))
-        if blamed.weight_ns > 0:
-            properties.append((_BLAME, place(blamed)))
+def _keep(item: pytest.Item, prefix: str, measured: gilprof.Measure) -> None:
+    """Notes what was measured of a part of a test."""
+    of_process, blamed = measured.process, measured.blamed
+    if of_process is None:
+        return
+    for name in _NUMBERS:
+        item.user_properties.append((prefix + name, getattr(of_process, name)))
+    if blamed is None:
+        return
+    if blamed.worst_hold_ns > 0:
+        item.user_properties.append((_WORST, blamed.worst_hold_ns))
+    if blamed.weight_ns > 0:
+        item.user_properties.append((_BLAME, place(blamed)))
 
 
 def _summary(runs: "Dict[str, List[Dict[str, Any]]]", top: int) -> "List[str]":

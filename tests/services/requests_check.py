@@ -176,8 +176,7 @@ def latency(pairs):
     of two processes that run the same, one may be faster for as long as it lives."""
     print(f"\n{'what':42} {'budget':>12} {'measured':>14} {'spread':>20}")
     for path in PATHS:
-        kinds = {False: "plain", True: "measured"}
-        found = alternated(lambda way: loaded(kinds[way], path), pairs)
+        found = alternated(lambda kind: loaded(kind, path), pairs, ("plain", "measured"))
         for field, name, budget in (
             ("p99_us", "99th percentile", BUDGET_PERCENT),
             ("p50_us", "median", None),

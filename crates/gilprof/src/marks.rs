@@ -113,13 +113,11 @@ impl Marks {
     /// for the next time.
     pub(crate) fn take(&self, heads: &Heads) -> Changes {
         let changes = &mut lock(&self.0).changes;
-        let mut begun = changes.begun.iter();
-        let within = begun.position(|mark| !mark.heads.is_within(heads));
-        let later = changes
-            .begun
-            .split_off(within.unwrap_or(changes.begun.len()));
+        // They are in the order of time.
+        let begun = &mut changes.begun;
+        let within = begun.partition_point(|mark| mark.heads.is_within(heads));
         Changes {
-            begun: std::mem::replace(&mut changes.begun, later),
+            begun: begun.drain(..within).collect(),
             given_up: std::mem::take(&mut changes.given_up),
         }
     }
