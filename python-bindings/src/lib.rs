@@ -22,6 +22,7 @@ mod query;
 
 mod attachment;
 mod exporter;
+mod fork;
 mod measure;
 mod request;
 mod session;
@@ -29,7 +30,7 @@ mod shared;
 mod span;
 mod watch;
 
-use std::ffi::{OsString, c_int, c_void};
+use std::ffi::OsString;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -50,6 +51,8 @@ mod _native {
     use crate::exporter::Exporter;
     #[pymodule_export]
     use crate::finding::{Evidence, Finding};
+    #[pymodule_export]
+    use crate::fork::{after_fork_in_child, after_fork_in_parent, before_fork};
     #[pymodule_export]
     use crate::measure::{Measure, ProcessMeasure, measure};
     #[pymodule_export]
@@ -79,10 +82,7 @@ mod _native {
     #[pymodule_export]
     use crate::what_if::WhatIf;
     #[pymodule_export]
-    use crate::{
-        after_fork_in_child, after_fork_in_parent, before_fork, cli_main, is_running,
-        name_this_thread, name_thread,
-    };
+    use crate::{cli_main, is_running, name_this_thread, name_thread};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -119,42 +119,6 @@ fn name_this_thread(name: &str) {
 #[pyfunction]
 fn name_thread(native_id: u32, name: &str) -> bool {
     gilprof::name_thread(native_id, name)
-}
-
-/// Before a fork, in the parent.
-#[pyfunction]
-fn before_fork(py: Python<'_>) {
-    py.detach(gilprof::fork::before);
-}
-
-/// After a fork, in the parent. Right after this Python looks, from 3.12 on, whether the
-/// process has several threads, and warns if so: where all the program's own are this one,
-/// ours begin once Python goes on.
-#[pyfunction]
-fn after_fork_in_parent(py: Python<'_>) {
-    if gilprof::fork::has_one_thread() && calls_soon(py, goes_on) {
-        return;
-    }
-    py.detach(gilprof::fork::after_in_parent);
-}
-
-extern "C" fn goes_on(_nothing: *mut c_void) -> c_int {
-    Python::attach(|py| py.detach(gilprof::fork::after_in_parent));
-    0
-}
-
-/// Has Python's main thread call this between two of its instructions; false where too much
-/// is waiting for that.
-fn calls_soon(_attached: Python<'_>, call: extern "C" fn(*mut c_void) -> c_int) -> bool {
-    // SAFETY: Python is initialized, the function is of a library that is never unloaded, and
-    // it makes nothing of its argument.
-    unsafe { ffi::Py_AddPendingCall(Some(call), std::ptr::null_mut()) == 0 }
-}
-
-/// After a fork, in the child.
-#[pyfunction]
-fn after_fork_in_child(py: Python<'_>) {
-    py.detach(gilprof::fork::after_in_child);
 }
 
 /// Runs the command line; gives its exit status.

@@ -151,13 +151,15 @@ def test_workers_of_multiprocessing_record_themselves():
         assert holding_ns > 0
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="Python warns from 3.12 on")
-def test_a_program_without_threads_of_its_own_forks_without_a_warning(python):
-    done = python(
-        """
+FORKS = """
 import os
 import gilprof
+
+def after_fork():
+    sum(number for number in range(1000))
+
 with gilprof.profile() as p:
+    {hook}
     for _ in range(3):
         pid = os.fork()
         if pid == 0:
@@ -165,10 +167,15 @@ with gilprof.profile() as p:
         os.waitpid(pid, 0)
         # Somebody reads the events again, or this would be None.
         assert p.snapshot().dropped == 0
-""",
-        "-W",
-        "always",
-    )
+"""
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="Python warns from 3.12 on")
+@pytest.mark.parametrize(
+    "hook", ["", "os.register_at_fork(after_in_parent=after_fork)"], ids=["alone", "with-others"]
+)
+def test_a_program_without_threads_of_its_own_forks_without_a_warning(python, hook):
+    done = python(FORKS.format(hook=hook), "-W", "always")
     assert done.stderr == ""
 
 

@@ -2,7 +2,6 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use gilprof_attach::{Presence, Target};
@@ -14,7 +13,7 @@ use crate::error::Error;
 use crate::hooked::Hooked;
 use crate::joined::Joined;
 use crate::options::Options;
-use crate::signals::spawn_quiet;
+use crate::own_thread::OwnThread;
 
 /// A recording of another process, until [`Attachment::stop`] is called or this is dropped:
 /// by hooks that are put into it, or, where it records itself with gilprof already, by
@@ -33,7 +32,7 @@ pub struct Attachment {
     reading: Arc<Mutex<Reading>>,
     alarm: Alarm,
     stopped: Arc<AtomicBool>,
-    reader: Option<JoinHandle<()>>,
+    reader: Option<OwnThread<()>>,
 }
 
 impl Attachment {
@@ -54,7 +53,7 @@ impl Attachment {
         let reader = {
             let (reading, alarm) = (Arc::clone(&reading), alarm.clone());
             let stopped = Arc::clone(&stopped);
-            spawn_quiet("gilprof-reader", move || read(&reading, &alarm, &stopped))
+            OwnThread::spawn("gilprof-reader", move || read(&reading, &alarm, &stopped))
         };
         let reader = reader.map_err(|source| Error::Os {
             what: "start the reader thread".into(),
@@ -121,8 +120,7 @@ impl Attachment {
                 self.alarm.ring(&reader);
                 std::thread::yield_now();
             }
-            // A reader that panicked has left its panic message already.
-            if let Err(_panic) = reader.join() {}
+            reader.join();
         }
     }
 }
@@ -195,10 +193,10 @@ impl Alarm {
         }
     }
 
-    fn ring(&self, reader: &JoinHandle<()>) {
+    fn ring(&self, reader: &OwnThread<()>) {
         match self {
             Alarm::Bell(region) => region.ring_bell_for_certain(),
-            Alarm::Own => reader.thread().unpark(),
+            Alarm::Own => reader.unpark(),
         }
     }
 }

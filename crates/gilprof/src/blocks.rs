@@ -9,7 +9,7 @@ use gilprof_native::{Call, Native, on};
 use gilprof_region::{Present, Region};
 
 use crate::numbers::Numbers;
-use crate::signals::thread_cpu_ns;
+use crate::own_thread::thread_cpu_ns;
 use crate::sums::{Key, Sum, Sums};
 
 /// When the first look comes, in ns since the start of the recording: reading the symbols

@@ -14,9 +14,9 @@ use crate::lookout::Lookout;
 use crate::marks::{Heads, Marks, fresh_number};
 use crate::on_cpu::OnCpu;
 use crate::options::Options;
+use crate::own_thread::thread_cpu_ns;
 use crate::pace::Pace;
 use crate::program::Program;
-use crate::signals::thread_cpu_ns;
 use crate::stacks::Stacks;
 use crate::stolen::Stolen;
 

@@ -11,15 +11,14 @@ mod server;
 use std::cell::RefCell;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::thread::JoinHandle;
 
 use gilprof_core::Profile;
 use rustix::event::{EventfdFlags, eventfd};
 
 use crate::engine::{engine, lock, python};
 use crate::error::Error;
+use crate::own_thread::OwnThread;
 use crate::session::Session;
-use crate::signals::spawn_quiet;
 
 use endpoint::Endpoint;
 use server::Server;
@@ -72,6 +71,8 @@ impl Exporter {
     }
 
     fn listen(address: &str, session: Session) -> Result<Self, Error> {
+        // Right after a fork of this thread, it is over now.
+        after_fork_in_parent();
         // A fork must know of all files that its child inherits.
         let _no_fork = lock(&FORKING);
         let endpoint = Endpoint::open(address)?;
@@ -122,7 +123,7 @@ impl Drop for Exporter {
 /// The thread that answers.
 #[derive(Debug)]
 pub(crate) struct Thread {
-    handle: JoinHandle<Server>,
+    handle: OwnThread<Server>,
     wake: Arc<OwnedFd>,
 }
 
@@ -135,15 +136,16 @@ impl Thread {
         let wake = eventfd(0, EventfdFlags::CLOEXEC).map_err(|errno| cannot(errno.into()))?;
         let wake = Arc::new(wake);
         let woken = Arc::clone(&wake);
-        let handle = spawn_quiet("gilprof-metrics", move || server.run(&woken)).map_err(cannot)?;
+        let handle =
+            OwnThread::spawn("gilprof-metrics", move || server.run(&woken)).map_err(cannot)?;
         Ok(Thread { handle, wake })
     }
 
-    /// `None` from a thread that panicked: it has left its panic message already.
+    /// `None` from a thread that panicked.
     fn end(self) -> Option<Server> {
         // A counter that is at zero can always be counted up.
         if let Err(_never) = rustix::io::write(&self.wake, &1_u64.to_ne_bytes()) {}
-        self.handle.join().ok()
+        self.handle.join()
     }
 }
 

@@ -11,7 +11,6 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use gilprof_core::{Ended, Profile};
@@ -28,8 +27,8 @@ use crate::ended::EndedProfiles;
 use crate::engine::lock;
 use crate::error::Error;
 use crate::options::Options;
+use crate::own_thread::OwnThread;
 use crate::shared::{Listener, NOTHING_YET};
-use crate::signals::spawn_quiet;
 
 /// What the value of [`crate::VARIABLE`] begins with, before the socket's name.
 pub(crate) const PREFIX: &str = "follow=";
@@ -47,7 +46,7 @@ pub struct Follower {
     ended: EndedProfiles,
     refused: Vec<Error>,
     is_over: Arc<AtomicBool>,
-    host: Option<JoinHandle<()>>,
+    host: Option<OwnThread<()>>,
 }
 
 /// A process that has asked for a region.
@@ -78,7 +77,7 @@ impl Follower {
         let is_over = Arc::new(AtomicBool::new(false));
         let host = {
             let (guests, is_over) = (Arc::clone(&guests), Arc::clone(&is_over));
-            spawn_quiet("gilprof-host", move || {
+            OwnThread::spawn("gilprof-host", move || {
                 receive(&socket, options, &guests, &is_over);
             })
         };
@@ -160,8 +159,7 @@ impl Follower {
         if let Some(host) = self.host.take() {
             // One more that asks: it looks up then.
             if connect(&self.name).is_ok() {
-                // One that panicked has left its panic message already.
-                if let Err(_panic) = host.join() {}
+                host.join();
             }
         }
     }

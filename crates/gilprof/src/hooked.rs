@@ -11,7 +11,7 @@ use crate::collector::Collector;
 use crate::error::Error;
 use crate::names;
 use crate::options::Options;
-use crate::signals::thread_cpu_ns;
+use crate::own_thread::thread_cpu_ns;
 
 /// How often the process is asked what no hook sees: who its threads are, whether it lives.
 const ASKED: Duration = Duration::from_millis(50);

@@ -11,7 +11,7 @@ use gilprof_region::{Phase, Region};
 use crate::collector::Collector;
 use crate::error::Error;
 use crate::options::Options;
-use crate::signals::thread_cpu_ns;
+use crate::own_thread::thread_cpu_ns;
 
 /// The bell is not for this reader, so it looks by itself whether it has rung.
 const LISTENED: Duration = Duration::from_millis(10);

@@ -28,7 +28,7 @@ mod names;
 mod natives;
 mod numbers;
 mod on_cpu;
-mod signals;
+mod own_thread;
 mod stacks;
 mod stolen;
 mod sums;

@@ -14,7 +14,7 @@ use gilprof_region::{RawFrame, Region};
 use rustc_hash::FxHashMap;
 
 use crate::numbers::Numbers;
-use crate::signals::thread_cpu_ns;
+use crate::own_thread::thread_cpu_ns;
 
 /// How long it is between two samples at least.
 const EVERY: Duration = Duration::from_millis(8);

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
@@ -18,7 +17,7 @@ use crate::lookout::Lookout;
 use crate::marks::Marks;
 use crate::names;
 use crate::options::Options;
-use crate::signals::{spawn_quiet, thread_cpu_ns};
+use crate::own_thread::{OwnThread, thread_cpu_ns};
 use crate::window::{Part, Subscriber};
 
 /// How many turns check that the hooks are still in place.
@@ -174,7 +173,7 @@ impl Followed {
 pub(crate) struct Reader {
     region: &'static Region,
     stopped: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<OwnThread<()>>,
 }
 
 impl Reader {
@@ -184,7 +183,7 @@ impl Reader {
     ) -> Result<Self, Error> {
         let stopped = Arc::new(AtomicBool::new(false));
         let (followed, told) = (Arc::clone(followed), Arc::clone(&stopped));
-        let thread = spawn_quiet("gilprof-reader", move || run(region, &followed, &told));
+        let thread = OwnThread::spawn("gilprof-reader", move || run(region, &followed, &told));
         let thread = thread.map_err(|source| Error::Os {
             what: String::from("start the reader thread"),
             source,
@@ -206,8 +205,7 @@ impl Drop for Reader {
                 self.region.ring_bell_for_certain();
                 std::thread::yield_now();
             }
-            // A reader that panicked has left its panic message already.
-            if let Err(_panic) = thread.join() {}
+            thread.join();
         }
     }
 }

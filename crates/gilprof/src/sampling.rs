@@ -9,7 +9,6 @@ mod shelf;
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use gilprof_core::{Ended, Profile};
@@ -17,7 +16,7 @@ use gilprof_os::hurry;
 
 use crate::engine::lock;
 use crate::error::Error;
-use crate::signals::{spawn_quiet, thread_cpu_ns};
+use crate::own_thread::{OwnThread, thread_cpu_ns};
 
 use assembly::Recording;
 use interval::Interval;
@@ -45,7 +44,7 @@ pub struct Sampling {
     pid: u32,
     recording: Arc<Mutex<Recording>>,
     stopped: Arc<AtomicBool>,
-    sampler: Option<JoinHandle<()>>,
+    sampler: Option<OwnThread<()>>,
 }
 
 impl Sampling {
@@ -61,7 +60,7 @@ impl Sampling {
         let stopped = Arc::new(AtomicBool::new(false));
         let sampler = {
             let (recording, stopped) = (Arc::clone(&recording), Arc::clone(&stopped));
-            spawn_quiet("gilprof-sampler", move || {
+            OwnThread::spawn("gilprof-sampler", move || {
                 sample(&recording, &stopped, interval);
             })
         };
@@ -110,9 +109,8 @@ impl Sampling {
     fn end_sampler(&mut self) {
         self.stopped.store(true, SeqCst);
         if let Some(sampler) = self.sampler.take() {
-            sampler.thread().unpark();
-            // One that panicked has left its panic message already.
-            if let Err(_panic) = sampler.join() {}
+            sampler.unpark();
+            sampler.join();
         }
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use gilprof_attach::{Process, Target, Tree};
@@ -12,7 +11,7 @@ use gilprof_core::{Profile, ProfileParts};
 use crate::ended::EndedProfiles;
 use crate::engine::lock;
 use crate::error::Error;
-use crate::signals::spawn_quiet;
+use crate::own_thread::OwnThread;
 use crate::source::Source;
 
 /// How often the tree is looked at. A process is recorded from its second look on: one that
@@ -43,7 +42,7 @@ type Begin = dyn Fn(u32) -> Result<Box<dyn Source>, Error> + Send;
 pub struct ProcessTree {
     members: Arc<Mutex<Members>>,
     stopped: Arc<AtomicBool>,
-    watcher: Option<JoinHandle<()>>,
+    watcher: Option<OwnThread<()>>,
 }
 
 impl ProcessTree {
@@ -72,7 +71,7 @@ impl ProcessTree {
         let stopped = Arc::new(AtomicBool::new(false));
         let watcher = {
             let stopped = Arc::clone(&stopped);
-            spawn_quiet("gilprof-tree", move || watch.go_on(&stopped))
+            OwnThread::spawn("gilprof-tree", move || watch.go_on(&stopped))
         };
         let watcher = watcher.map_err(|source| Error::Os {
             what: "start the thread that looks for processes".into(),
@@ -107,9 +106,8 @@ impl ProcessTree {
     fn end_watcher(&mut self) {
         self.stopped.store(true, SeqCst);
         if let Some(watcher) = self.watcher.take() {
-            watcher.thread().unpark();
-            // One that panicked has left its panic message already.
-            if let Err(_panic) = watcher.join() {}
+            watcher.unpark();
+            watcher.join();
         }
     }
 }

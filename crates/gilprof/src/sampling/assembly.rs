@@ -8,8 +8,8 @@ use gilprof_code::{Memory, ProcessMemory};
 use gilprof_core::{Clock, CpuSource, Ended, Mode, Profile, ProfileParts, Survey};
 
 use crate::error::Error;
+use crate::own_thread::thread_cpu_ns;
 use crate::program::Program;
-use crate::signals::thread_cpu_ns;
 use crate::stolen::Stolen;
 
 use super::look::{Look, Looker};
