@@ -19,14 +19,15 @@ pytestmark = pytest.mark.whole_cpus
 # the GIL in a C function and sleeps. Each tells what it did: a program in C reads the clock
 # before and after each step, with nothing of the interpreter in between that could let go of
 # the GIL. When a time away was over the kernel tells (pselect6(2) leaves what was left of its
-# time limit); the rest of it the GIL was waited for, and so it was between two steps.
+# time limit); the rest of it the GIL was waited for, and so it was between two steps. What a
+# thread holds there is long where the machine is busy, so steps are longer by far.
 PROGRAM = """
 import ctypes, functools, json, operator, os, sys, threading, time
 
 import gilprof
-from workloads import schedstat
+from workloads import schedstat, stolen_ns
 
-STEPS = 35
+STEPS = 16
 LIMIT_S = 10
 PSELECT6 = 270
 call = operator.methodcaller("__call__")
@@ -69,10 +70,10 @@ class Away:
 
 
 STEPS_OF = {
-    "crunch": [Hold(sum, range(300_000))],
-    "polish": [Hold(min, range(300_000))],
-    "fetch": [Away(16), Hold(sum, range(120_000))],
-    "hog": [Hold(holding.usleep, 15_000), Away(8)],
+    "crunch": [Hold(sum, range(1_000_000))],
+    "polish": [Hold(min, range(1_000_000))],
+    "fetch": [Away(48), Hold(sum, range(400_000))],
+    "hog": [Hold(holding.usleep, 45_000), Away(24)],
 }
 
 
@@ -110,8 +111,10 @@ except PermissionError:
 threads = {name: threading.Thread(target=again, args=(name,), name=name) for name in STEPS_OF}
 
 
-def queued():
-    return {name: schedstat(thread.native_id)[1] for name, thread in threads.items()}
+def without_cpu():
+    # What a host kept from this machine may have been of any thread.
+    stolen = stolen_ns()
+    return {name: stolen + schedstat(thread.native_id)[1] for name, thread in threads.items()}
 
 
 def answer(line):
@@ -123,11 +126,11 @@ def answer(line):
         gilprof.stop().save(arguments[0])
     else:
         over.clear()
-        before, began = queued(), clock()
+        before, began = without_cpu(), clock()
         begin.wait()
         end.wait()
-        for name, ns in queued().items():
-            truth[name]["queued"] = ns - before[name]
+        for name, ns in without_cpu().items():
+            truth[name]["without_cpu"] = ns - before[name]
         return truth
 
 
@@ -205,7 +208,7 @@ def errors(profile, truth):
             ns = getattr(thread, f"{state}_ns")
             if state == "detached":
                 ns -= thread.lifetime_ns - worked
-            yield name, state, (ns - true[state]) / worked, true["queued"] / worked
+            yield name, state, (ns - true[state]) / worked, true["without_cpu"] / worked
 
 
 @pytest.mark.parametrize("side", [0, 1], ids=["inside", "outside"])
@@ -214,13 +217,13 @@ def test_each_share_is_the_true_one(rounds, side):
     call, a thread may lose its CPU. Then it waits for that, which is told as detached. Where it
     does between the take of the GIL and its own look at the clock, it holds for longer than it
     says."""
-    for name, state, off, queued in (row for pair in rounds for row in errors(*pair[side])):
+    for name, state, off, without_cpu in (row for pair in rounds for row in errors(*pair[side])):
         less, more = {
-            "holding": (0, queued),
-            "waiting": (queued, 0),
-            "detached": (0, queued),
+            "holding": (0, without_cpu),
+            "waiting": (without_cpu, 0),
+            "detached": (0, without_cpu),
         }[state]
-        assert -less - ALLOWED <= off <= more + ALLOWED, (name, state, off, queued)
+        assert -less - ALLOWED <= off <= more + ALLOWED, (name, state, off, without_cpu)
 
 
 @pytest.mark.parametrize("name", ["crunch", "polish", "hog"])
@@ -230,7 +233,7 @@ def test_what_is_held_is_the_same_within_two_percent(rounds, name):
     def held(side):
         pairs = [(balance.thread(profile, name), truth[name]) for profile, truth in side]
         true_ns = sum(true["holding"] for _, true in pairs)
-        more_ns = sum(true["queued"] for _, true in pairs)
+        more_ns = sum(true["without_cpu"] for _, true in pairs)
         return sum(thread.holding_ns for thread, _ in pairs) / true_ns, more_ns / true_ns
 
     (inside, more_inside), (outside, more_outside) = map(held, zip(*rounds))
@@ -239,7 +242,7 @@ def test_what_is_held_is_the_same_within_two_percent(rounds, name):
 
 def test_the_verdicts_are_equal(rounds):
     """Of the rounds in which the program had most of the machine."""
-    calm = [min(side, key=lambda one: one[1]["crunch"]["queued"])[0] for side in zip(*rounds)]
+    calm = [min(side, key=lambda one: one[1]["crunch"]["without_cpu"])[0] for side in zip(*rounds)]
     assert calm[0].verdict.id == calm[1].verdict.id
 
 
