@@ -35,6 +35,7 @@ __all__ = [
     "Finding",
     "Frame",
     "Gil",
+    "Head",
     "Hold",
     "Measure",
     "Metric",
@@ -57,6 +58,7 @@ __all__ = [
     "Thread",
     "Watch",
     "WhatIf",
+    "WsgiCalls",
     "__version__",
     "after_fork_in_child",
     "after_fork_in_parent",
@@ -656,6 +658,26 @@ class Request:
     def to_dict(self) -> Dict[str, Union[str, int, None]]: ...
     def __enter__(self) -> Request: ...
     def __exit__(self, *_error: object) -> None: ...
+
+@final
+class WsgiCalls:
+    def __new__(
+        cls,
+        application: Callable[..., Any],
+        requests: object,
+        parts: Callable[..., Any],
+        *,
+        header: bool,
+        each: bool,
+        told: bool,
+    ) -> WsgiCalls: ...
+    def __call__(self, environ: Any, start_response: Callable[..., Any]) -> Any: ...
+
+@final
+class Head:
+    def __call__(self, status: str, headers: List[Tuple[str, str]], *error: Any) -> Callable[[bytes], object]: ...
+    def write(self, data: bytes) -> object: ...
+    def pass_on(self) -> None: ...
 
 @final
 class Stall:

@@ -14,7 +14,7 @@ from gilprof._units import duration_ns, ratio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, List, Optional, Union
+    from typing import Any, Callable, Iterable, List, Optional, Union
 
 if TYPE_CHECKING or _platform.unsupported() is None:
     from gilprof._native import Request
@@ -25,7 +25,7 @@ __all__ = ["KEY", "Request", "Requests"]
 
 #: Slow requests and callbacks that fail are told here.
 log = logging.getLogger("gilprof.requests")
-#: Under this key, inner middlewares find that an outer one measures the request.
+#: Under this key, inner middlewares find that an outer one measures the request (wsgi.rs knows it, too).
 KEY = "gilprof.request"
 #: Why greenlets have no numbers of their own.
 _GREENLETS = (
@@ -60,6 +60,19 @@ class Requests:
         self._window = PerProcess()
         self._blamed_at = 0
         self._said: "List[str]" = []
+
+    def measured(
+        self, application: "Callable[..., Iterable[bytes]]", parts: "Callable[..., Any]"
+    ) -> "Callable[..., Iterable[bytes]]":
+        """A WSGI application whose requests are measured. `parts` makes what is iterated over in
+        place of an answer in parts."""
+        if self._missing is not None:
+            return application
+        from gilprof._native import WsgiCalls
+
+        is_told = self._slow_ns is not None or self._callback is not None
+        is_each = self._rate >= 1
+        return WsgiCalls(application, self, parts, header=self.header, each=is_each, told=is_told)
 
     def begin(self, known: "Any", method: str, path: str) -> "Optional[Request]":
         """The request, if it is to be measured. `known` is what is known of it already: what

@@ -10,7 +10,9 @@ from gilprof._requests import Request, Requests
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
+    from typing import Any, Callable, Dict, Iterable, Iterator, Optional
+
+    from gilprof._native import Head
 
     _Application = Callable[..., Iterable[bytes]]
     _Start = Callable[..., Any]
@@ -29,76 +31,18 @@ class Middleware:
     """
 
     def __init__(self, application: "_Application", **options: "Any") -> None:
-        self._application = application
         self._requests = Requests(**options)
+        self._measured = self._requests.measured(application, _Parts)
 
     def __call__(self, environ: "Dict[str, Any]", start_response: "_Start") -> "Iterable[bytes]":
-        method, path = environ.get("REQUEST_METHOD", ""), environ.get("PATH_INFO", "")
-        request = self._requests.begin(environ, method, path)
-        if request is None:
-            return self._application(environ, start_response)
-        head = _Head(self._requests, request, start_response)
-        try:
-            with request:
-                parts = self._application(environ, head.said)
-            # What is whole already is the server's to send, in its own way.
-            is_whole = isinstance(parts, (list, tuple)) or _is_file(parts, environ)
-            if is_whole:
-                head.pass_on()
-        except BaseException:
-            self._requests.end(request)
-            raise
-        if is_whole:
-            self._requests.end(request)
-            return parts
-        return _Parts(self._requests, request, head, parts)
-
-
-def _is_file(parts: "Iterable[bytes]", environ: "Dict[str, Any]") -> bool:
-    wrapper = environ.get("wsgi.file_wrapper")
-    return isinstance(wrapper, type) and isinstance(parts, wrapper)
-
-
-class _Head:
-    """The status and the headers of an answer, which go out with its first part."""
-
-    def __init__(self, requests: Requests, request: Request, start_response: "_Start") -> None:
-        self._requests, self._request = requests, request
-        self._start_response = start_response
-        self._said: "Optional[Tuple[str, List[Tuple[str, str]], Tuple[Any, ...]]]" = None
-        self._write: "Optional[Callable[[bytes], object]]" = None
-
-    def said(
-        self, status: str, headers: "List[Tuple[str, str]]", *error: "Any"
-    ) -> "Callable[[bytes], object]":
-        """What the application calls."""
-        self._request.status = int(status.split(" ", 1)[0])
-        is_out = self._write is not None
-        self._said = (status, headers, error)
-        if is_out:
-            # The server decides whether it is too late for an error.
-            self.pass_on()
-        return self._write_now
-
-    def _write_now(self, data: bytes) -> object:
-        """The old way to answer: at once."""
-        self.pass_on()
-        return None if self._write is None else self._write(data)
-
-    def pass_on(self) -> None:
-        if self._said is None:
-            return
-        (status, headers, error), self._said = self._said, None
-        if self._requests.header:
-            headers = [*headers, ("Server-Timing", self._request.server_timing())]
-        self._write = self._start_response(status, headers, *error)
+        return self._measured(environ, start_response)
 
 
 class _Parts:
     """An answer in parts, each of which is measured while it is made."""
 
     def __init__(
-        self, requests: Requests, request: Request, head: _Head, parts: "Iterable[bytes]"
+        self, requests: Requests, request: Request, head: "Head", parts: "Iterable[bytes]"
     ) -> None:
         self._requests, self._request, self._head = requests, request, head
         self._parts = parts

@@ -29,6 +29,7 @@ mod session;
 mod shared;
 mod span;
 mod watch;
+mod wsgi;
 
 use std::ffi::OsString;
 
@@ -81,6 +82,8 @@ mod _native {
     use crate::watch::{Stall, Watch};
     #[pymodule_export]
     use crate::what_if::WhatIf;
+    #[pymodule_export]
+    use crate::wsgi::{Head, WsgiCalls};
     #[pymodule_export]
     use crate::{cli_main, is_running, name_this_thread, name_thread};
 

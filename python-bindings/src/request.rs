@@ -21,7 +21,7 @@ pub(crate) struct Request {
     path: Py<PyAny>,
     /// As the application said it; None where it said none.
     #[pyo3(get, set)]
-    status: Option<u32>,
+    pub(crate) status: Option<u32>,
     /// From the call of the application to its end.
     #[pyo3(get)]
     wall_ns: u64,
@@ -51,7 +51,7 @@ pub(crate) struct Request {
 #[pymethods]
 impl Request {
     #[new]
-    fn new(method: Py<PyAny>, path: Py<PyAny>) -> Self {
+    pub(crate) fn new(method: Py<PyAny>, path: Py<PyAny>) -> Self {
         Request {
             method,
             path,
@@ -70,7 +70,7 @@ impl Request {
 
     /// A part of the request begins: what this thread does until __exit__().
     fn __enter__(mut this: PyRefMut<'_, Self>) -> PyRefMut<'_, Self> {
-        this.part = Some(Block::begin());
+        this.begin_part();
         this
     }
 
@@ -80,14 +80,14 @@ impl Request {
     }
 
     /// The request is over.
-    fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         self.wall_ns = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
     }
 
     /// What the header Server-Timing says, in milliseconds, up to now.
-    fn server_timing(&mut self) -> String {
+    pub(crate) fn server_timing(&mut self) -> String {
         if self.end_part() {
-            self.part = Some(Block::begin());
+            self.begin_part();
         }
         let [waited, held] = [self.waiting_ns, self.holding_ns].map(|ns| ns as f64 / 1e6);
         format!("gil;dur={waited:.3};desc=\"GIL wait\", gilhold;dur={held:.3}")
@@ -122,8 +122,13 @@ impl Request {
 }
 
 impl Request {
+    /// A part begins, which this thread does.
+    pub(crate) fn begin_part(&mut self) {
+        self.part = Some(Block::begin());
+    }
+
     /// Adds up the part that is under way; says whether there was one.
-    fn end_part(&mut self) -> bool {
+    pub(crate) fn end_part(&mut self) -> bool {
         let Some(part) = self.part.take() else {
             return false;
         };

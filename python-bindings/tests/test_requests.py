@@ -1,7 +1,11 @@
 """Requests of web services: gilprof.wsgi and gilprof.asgi."""
 
 import asyncio
+import collections
 import ctypes
+import functools
+import gc
+import io
 import json
 import logging
 import re
@@ -9,6 +13,7 @@ import sys
 import threading
 import time
 import types
+import weakref
 
 import pytest
 
@@ -144,6 +149,37 @@ def test_a_file_is_left_to_the_server():
 
     answer = Answer(wsgi(file), **{"wsgi.file_wrapper": Wrapper})
     assert answer.kind is Wrapper and answer.parts == [b"all"] and answer.timing
+
+
+def test_what_no_server_would_say_passes():
+    def application(environ, start_response):
+        start_response("teapot", [("A", "B")])
+        return [environ["PATH_INFO"].encode()]
+
+    told = []
+    odd = Answer(wsgi(application, callback=told.append))
+    assert (odd.head[0], odd.parts, told[0].status) == ("teapot", [b"/"], None)
+    environ = collections.ChainMap({"PATH_INFO": "/chain"})
+    heads = []
+    parts = wsgi(application)(environ, lambda *head: heads.append(head))
+    assert (parts, heads) == ([b"/chain"], [("teapot", [("A", "B")])])
+
+
+def test_an_application_that_keeps_what_it_is_called_with_leaks_nothing():
+    class Kept(dict):
+        pass
+
+    def application(environ, start_response):
+        environ["start_response"] = start_response
+        start_response("200 OK", [])
+        return [b""]
+
+    kept = Kept(REQUEST_METHOD="GET", PATH_INFO="/")
+    wsgi(application)(kept, functools.partial(print, kept, file=io.StringIO()))
+    is_alive = weakref.ref(kept)
+    del kept
+    gc.collect()
+    assert is_alive() is None
 
 
 def test_an_application_that_fails_fails_as_before_and_is_told():
