@@ -25,7 +25,7 @@ __all__ = ["KEY", "Request", "Requests"]
 
 #: Slow requests and callbacks that fail are told here.
 log = logging.getLogger("gilprof.requests")
-#: Under this key, inner middlewares find that an outer one measures the request (wsgi.rs knows it, too).
+#: Under this key (wsgi.rs has it, too) inner middlewares find that an outer one measures.
 KEY = "gilprof.request"
 #: Why greenlets have no numbers of their own.
 _GREENLETS = (
