@@ -206,18 +206,16 @@ def test_single_items_in_a_queue_are_a_storm_of_hand_offs():
     items = queue.Queue(2)
 
     def produce():
-        for item in range(15_000):
+        for item in range(4_000):
             items.put(item)
-        for _ in range(4):
-            items.put(None)
+        items.put(None)
 
     def consume():
         while items.get() is not None:
             pass
 
-    ids, profile = found(
-        lambda: workloads.together(("produce", produce), *[(f"get-{i}", consume) for i in range(4)])
-    )
+    threads = [(f"{work.__name__}-{i}", work) for work in (produce, consume) for i in range(4)]
+    ids, profile = found(lambda: workloads.together(*threads))
     assert "hand-off" in ids
     assert not {"native-hold", "blocked-hold", "convoy", "thread-churn"} & set(ids)
     assert profile.verdict.cost_ns > 0

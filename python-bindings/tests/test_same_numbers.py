@@ -27,7 +27,7 @@ import ctypes, functools, json, operator, os, sys, threading, time
 import gilprof
 from workloads import schedstat, stolen_ns
 
-STEPS = 16
+STEPS = 8
 LIMIT_S = 10
 PSELECT6 = 270
 call = operator.methodcaller("__call__")
@@ -73,7 +73,7 @@ STEPS_OF = {
     "crunch": [Hold(sum, range(1_000_000))],
     "polish": [Hold(min, range(1_000_000))],
     "fetch": [Away(48), Hold(sum, range(400_000))],
-    "hog": [Hold(holding.usleep, 45_000), Away(24)],
+    "hog": [Hold(holding.usleep, 200_000), Away(24)],
 }
 
 
