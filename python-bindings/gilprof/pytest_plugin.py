@@ -30,8 +30,14 @@ FORMAT = "gilprof-pytest/1"
 
 #: What is known of each test, in its user properties: `gil_waiting_ns` is the call's, and
 #: `gil_setup_waiting_ns` that of its fixtures.
-_NUMBERS = ("wall_ns", "holding_ns", "waiting_ns")
+_NUMBERS = {
+    prefix: [(prefix + name, name) for name in ("wall_ns", "holding_ns", "waiting_ns")]
+    for prefix in ("gil_setup_", "gil_", "gil_teardown_")
+}
 _BLAME, _WORST, _EXCESS = "gil_blame", "gil_worst_hold_ns", "gil_limit_exceeded"
+_PROPERTIES = [told for names in _NUMBERS.values() for told, _ in names]
+#: What properties are called in the numbers of a run.
+_IN_RUNS = {told: told[len("gil_") :] for told in (*_PROPERTIES, _BLAME, _WORST, _EXCESS)}
 
 _MARKERS = (
     "limit_gil_hold(longest): fail if a hold of the GIL keeps other threads waiting for longer, "
@@ -101,9 +107,9 @@ class Plugin:
         # With xdist, the tests run in other processes than this.
         is_elsewhere = config.getoption("dist", "no") != "no" and not self._is_worker
         self._is_on = self._wanted and self._missing is None and not is_elsewhere
+        self._measuring = Measuring(self._is_on, self._missing)
         #: What of the run is not told yet.
         self._recording: "Optional[gilprof.profile]" = None
-        self._limits: "Dict[str, Limits]" = {}
         #: By its node id, what each run of a test was.
         self._runs: "Dict[str, List[Dict[str, Any]]]" = {}
         self._failed: "List[str]" = []
@@ -116,7 +122,9 @@ class Plugin:
         interval = duration(sys.getswitchinterval() * 1e9)
         return f"gilprof {gilprof.__version__}: exact, switch interval {interval}"
 
-    def pytest_collection_modifyitems(self, items: "List[pytest.Item]") -> None:
+    def pytest_collection_modifyitems(
+        self, config: pytest.Config, items: "List[pytest.Item]"
+    ) -> None:
         wrong = []
         for item in items:
             try:
@@ -125,9 +133,12 @@ class Plugin:
                 wrong.append(f"{item.nodeid}: {error}")
                 continue
             if limits is not None:
-                self._limits[item.nodeid] = limits
+                self._measuring.limits[item.nodeid] = limits
         if wrong:
             raise pytest.UsageError("\n".join(wrong))
+        is_needed = self._is_on or self._measuring.limits
+        if is_needed and not config.pluginmanager.is_registered(self._measuring):
+            config.pluginmanager.register(self._measuring, "gilprof-measuring")
 
     def pytest_sessionstart(self) -> None:
         if self._is_on:
@@ -147,59 +158,12 @@ class Plugin:
             if self._failed and session.exitstatus == pytest.ExitCode.OK:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_setup(self, item: pytest.Item) -> "Generator[None, object, object]":
-        return (yield from self._measured(item, "gil_setup_"))
-
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_teardown(self, item: pytest.Item) -> "Generator[None, object, object]":
-        return (yield from self._measured(item, "gil_teardown_"))
-
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_call(self, item: pytest.Item) -> "Generator[None, object, object]":
-        limits = self._limits.get(item.nodeid)
-        if limits is None:
-            return (yield from self._measured(item, "gil_", WORTH))
-        if self._missing is not None:
-            item.warn(pytest.PytestWarning(f"limits of the GIL are not checked: {self._missing}"))
-            return (yield)
-        with gilprof.profile() as window:
-            done = yield from self._measured(item, "gil_", WORTH)
-        # A test that fails by itself does not come here.
-        excess = limits.excess(window.result)
-        if excess is not None:
-            item.user_properties.append((_EXCESS, True))
-            raise LimitExceeded(excess)
-        return done
-
-    def _measured(
-        self, item: pytest.Item, prefix: str, blame: "Union[bool, str]" = False
-    ) -> "Generator[None, object, object]":
-        """A part of a test, whose numbers become properties of the test if it is recorded."""
-        is_limited = item.nodeid in self._limits and gilprof.is_running()
-        if self._recording is None and not is_limited:
-            return (yield)
-        measured = gilprof.measure(prefix, blame=blame)
-        try:
-            with measured:
-                return (yield)
-        finally:
-            _keep(item, prefix, measured)
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(
-        self, item: pytest.Item, call: "pytest.CallInfo[None]"
-    ) -> "Generator[None, pytest.TestReport, pytest.TestReport]":
-        report = yield
-        error = None if call.excinfo is None else call.excinfo.value
-        if isinstance(error, LimitExceeded) and (_EXCESS, True) in item.user_properties:
-            report.longrepr = str(error)
-        return report
-
     def pytest_report_teststatus(
         self, report: pytest.TestReport
     ) -> "Optional[Tuple[str, str, str]]":
-        if report.failed and report.when == "call" and (_EXCESS, True) in _properties(report):
+        # xdist makes lists of the pairs.
+        properties = map(tuple, report.user_properties)
+        if report.failed and report.when == "call" and (_EXCESS, True) in properties:
             return "failed", "G", "GIL"
         return None
 
@@ -207,8 +171,8 @@ class Plugin:
         if report.when == "setup" or self._is_worker or not self._wanted:
             return
         # Of a test that is run again, the last numbers are the latest run's.
-        known = dict(_properties(report))
-        run = {name[4:]: value for name, value in known.items() if name.startswith("gil_")}
+        properties = report.user_properties
+        run = {_IN_RUNS[name]: value for name, value in properties if name in _IN_RUNS}
         if report.when == "call" and "wall_ns" in run:
             self._runs.setdefault(report.nodeid, []).append(run)
         elif report.when == "teardown" and report.nodeid in self._runs:
@@ -242,6 +206,66 @@ class Plugin:
         with open(path, "w", encoding="utf-8") as file:
             json.dump(told, file, indent=1)
             file.write("\n")
+
+
+class Measuring:
+    """Measures the parts of each test, and checks limits. It is a plugin of its own, so that
+    tests do not go through it where neither is wanted."""
+
+    def __init__(self, is_on: bool, missing: "Optional[str]") -> None:
+        self._is_on = is_on
+        self._missing = missing
+        #: By their node ids, those of the tests that have some.
+        self.limits: "Dict[str, Limits]" = {}
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> "Generator[None, object, object]":
+        return (yield from self._measured(item, "gil_setup_"))
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> "Generator[None, object, object]":
+        return (yield from self._measured(item, "gil_teardown_"))
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> "Generator[None, object, object]":
+        limits = self.limits.get(item.nodeid)
+        if limits is None:
+            return (yield from self._measured(item, "gil_", WORTH))
+        if self._missing is not None:
+            item.warn(pytest.PytestWarning(f"limits of the GIL are not checked: {self._missing}"))
+            return (yield)
+        with gilprof.profile() as window:
+            done = yield from self._measured(item, "gil_", WORTH)
+        # A test that fails by itself does not come here.
+        excess = limits.excess(window.result)
+        if excess is not None:
+            item.user_properties.append((_EXCESS, True))
+            raise LimitExceeded(excess)
+        return done
+
+    def _measured(
+        self, item: pytest.Item, prefix: str, blame: "Union[bool, str]" = False
+    ) -> "Generator[None, object, object]":
+        """A part of a test, whose numbers become properties of the test if it is recorded."""
+        is_limited = item.nodeid in self.limits and gilprof.is_running()
+        if not self._is_on and not is_limited:
+            return (yield)
+        measured = gilprof.measure(prefix, blame=blame)
+        try:
+            with measured:
+                return (yield)
+        finally:
+            _keep(item, prefix, measured)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: "pytest.CallInfo[None]"
+    ) -> "Generator[None, pytest.TestReport, pytest.TestReport]":
+        report = yield
+        error = None if call.excinfo is None else call.excinfo.value
+        if isinstance(error, LimitExceeded) and (_EXCESS, True) in item.user_properties:
+            report.longrepr = str(error)
+        return report
 
 
 class Watch:
@@ -312,18 +336,13 @@ def _limits_of(item: pytest.Item) -> "Optional[Limits]":
     return Limits(**limits) if limits else None
 
 
-def _properties(report: pytest.TestReport) -> "List[Tuple[str, Any]]":
-    # xdist makes lists of the pairs.
-    return [(name, value) for name, value in report.user_properties]
-
-
 def _keep(item: pytest.Item, prefix: str, measured: gilprof.Measure) -> None:
     """Notes what was measured of a part of a test."""
     of_process, blamed = measured.process, measured.blamed
     if of_process is None:
         return
-    for name in _NUMBERS:
-        item.user_properties.append((prefix + name, getattr(of_process, name)))
+    for told, name in _NUMBERS[prefix]:
+        item.user_properties.append((told, getattr(of_process, name)))
     if blamed is None:
         return
     if blamed.worst_hold_ns > 0:

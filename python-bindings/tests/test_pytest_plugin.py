@@ -103,6 +103,16 @@ def test_it():
     assert done.counts() == {"passed": 4, "warnings": 3}, done.out
 
 
+@pytest.mark.parametrize("options, is_measured", [([], False), (["--gilprof"], True)])
+def test_tests_go_through_the_plugin_only_where_they_are_measured(run, options, is_measured):
+    suite = """
+def test_it(request):
+    calls = request.config.hook.pytest_runtest_call.get_hookimpls()
+    assert any("gilprof" in call.plugin_name for call in calls) is IS_MEASURED
+"""
+    assert run(suite.replace("IS_MEASURED", str(is_measured)), *options).code == 0
+
+
 def test_wrong_markers_are_errors_of_the_collection(run):
     wrong = [
         ('limit_gil_hold("20")', "a number with its unit"),
