@@ -56,7 +56,7 @@ impl Stretch {
     /// One state gets it all. Of several, holding gets the CPU time first, up to its
     /// length, then detached; waiting gets none, and what is left is dropped. The
     /// holding that is off the CPU is preempted where the thread never gave its CPU up
-    /// in the whole stretch, or lost it far more often; else blocked.
+    /// in the whole stretch, or lost it far more often and had its share of one; else blocked.
     ///
     /// Holding is always split completely; detached time off the CPU is blocked.
     // Must not allocate.
@@ -81,12 +81,15 @@ impl Stretch {
     /// once may be of a moment before the hold.
     fn is_preempted(&self, off_ns: u64) -> bool {
         let CpuReading {
+            cpu_ns,
             voluntary,
             involuntary,
-            ..
         } = self.counted;
         let mostly = involuntary >= voluntary.saturating_mul(MOSTLY);
-        voluntary == 0 || mostly && off_ns <= involuntary.saturating_mul(PREEMPTION_NS)
+        let most_ns = involuntary
+            .saturating_mul(PREEMPTION_NS)
+            .min(cpu_ns.saturating_mul(COMPETITORS));
+        voluntary == 0 || mostly && off_ns <= most_ns
     }
 }
 
@@ -96,6 +99,10 @@ const MOSTLY: u64 = 4;
 
 /// And how long it then was without one each time, at most: some time slices of others.
 const PREEMPTION_NS: u64 = 20_000_000;
+
+/// And it had its share of a CPU, of so many others and itself. A thread that slept in its hold
+/// had not, even where those that it woke before had taken its CPU away many times.
+const COMPETITORS: u64 = 16;
 
 /// Where the CPU time of a thread comes from while it does not touch the GIL. That of
 /// a thread that does comes from its own CPU clock.
@@ -172,9 +179,9 @@ mod tests {
 
     #[test]
     fn off_cpu_is_preempted_where_it_was_taken_far_more_often_than_given() {
-        let of = |voluntary, involuntary, holding_ns| {
+        let of = |voluntary, involuntary, holding_ns, cpu_ns| {
             let counted = CpuReading {
-                cpu_ns: 0,
+                cpu_ns,
                 voluntary,
                 involuntary,
             };
@@ -185,10 +192,13 @@ mod tests {
             };
             stretch.split().holding_preempted_ns != 0
         };
-        assert!(of(1, 70, 900_000_000));
-        assert!(!of(20, 70, 900_000_000));
+        assert!(of(1, 70, 900_000_000, 300_000_000));
+        assert!(!of(20, 70, 900_000_000, 300_000_000));
         // Four preemptions do not take so long.
-        assert!(!of(1, 4, 900_000_000));
+        assert!(!of(1, 4, 900_000_000, 300_000_000));
+        // Who is only preempted gets its share of a CPU: this one slept in its hold, and those
+        // that it woke had preempted it before.
+        assert!(!of(1, 12, 200_000_000, 2_300_000));
     }
 
     proptest! {
