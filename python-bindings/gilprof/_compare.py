@@ -57,7 +57,8 @@ class Comparison:
         field = _WHAT[what]
         both = [name for name in now if name in self._runs]
         medians = [
-            (_median(self._runs[name], field), _median(now[name], field), name) for name in both
+            (median(_before(self._runs[name], field)), median(_now(now[name], field)), name)
+            for name in both
         ]
         return sorted(medians, key=lambda one: abs(one[1] - one[0]), reverse=True)
 
@@ -77,8 +78,7 @@ class Comparison:
         """The tests that got worse by more than the threshold and than runs of them differ."""
         field, lines = _WHAT[threshold.what], []
         for old, new, name in self._changes(now, threshold.what):
-            runs = [run.get(field) or 0 for run in self._runs[name]]
-            is_noise = new <= max(runs) or new - old < _LEAST_NS
+            is_noise = new <= max(_before(self._runs[name], field)) or new - old < _LEAST_NS
             if new > old * (1 + threshold.part) and not is_noise:
                 lines.append(
                     f"{name}: {_MEANING[threshold.what]} {duration(new)}, {duration(old)} before: "
@@ -87,8 +87,13 @@ class Comparison:
         return lines
 
 
-def _median(runs: "List[Dict[str, Any]]", field: str) -> float:
-    return median(run.get(field) or 0 for run in runs)
+def _now(runs: "List[Dict[str, Any]]", field: str) -> "List[int]":
+    return [run.get(field, 0) for run in runs]
+
+
+def _before(runs: "List[Dict[str, Any]]", field: str) -> "List[int]":
+    """Where the worst hold is not known, it kept others waiting for no longer than they did."""
+    return [run.get(field, run.get("waiting_ns", 0)) for run in runs]
 
 
 def _read(path: str, format: str) -> "_Runs":

@@ -1,7 +1,6 @@
 """serve_metrics: the metrics of this process for Prometheus, without the GIL."""
 
 from gilprof import _recording
-from gilprof._errors import NotRunningError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,13 +36,8 @@ class Exporter:
     def close(self) -> None:
         """Ends it, and its recording. Nothing happens the second time."""
         exporter, self._exporter = self._exporter, None
-        if exporter is None:
-            return
-        try:
-            _recording.close_session(exporter)
-        except NotRunningError:
-            # A fork or the end of the process has ended it.
-            pass
+        if exporter is not None:
+            _recording.discard_session(exporter)
 
     def __enter__(self) -> "Exporter":
         return self

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     _Option = Union[int, str]
     _Opened = TypeVar("_Opened", Exporter, Session)
+    _Result = TypeVar("_Result")
 
 _lock = threading.RLock()
 #: Sessions of start(), innermost last.
@@ -187,16 +188,25 @@ def opened(
     return session
 
 
-def close_session(session: "Union[Exporter, Session]") -> "Profile":
-    """Ends a session."""
+def close_session(session: "Session") -> "Profile":
+    """Ends a session, and gives its profile."""
     from gilprof import _names
 
     _names.refresh()
+    return _ended(session, session.stop)
+
+
+def discard_session(session: "Union[Exporter, Session]") -> None:
+    """Ends a session, or what has one, where nobody wants a profile."""
+    _ended(session, session.discard)
+
+
+def _ended(session: "Union[Exporter, Session]", ends: "Callable[[], _Result]") -> "_Result":
     with _lock:
         if session in _open:
             _open.remove(session)
         try:
-            return session.stop()
+            return ends()
         finally:
             _rest()
 
@@ -241,6 +251,6 @@ def _at_exit() -> None:
     del _started[:]
     while _open:
         try:
-            close_session(_open[-1])
+            discard_session(_open[-1])
         except Exception:
             pass

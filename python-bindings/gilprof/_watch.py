@@ -106,7 +106,7 @@ class watch:
         if thread is not None and thread is not threading.current_thread():
             thread.join()
         if session is not None:
-            _recording.close_session(session)
+            _recording.discard_session(session)
 
     def __enter__(self) -> "watch":
         return self

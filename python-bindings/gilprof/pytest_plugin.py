@@ -11,7 +11,7 @@ import sys
 import pytest
 
 import gilprof
-from gilprof import _platform
+from gilprof import _platform, _recording
 from gilprof._compare import Comparison, Threshold
 from gilprof._limits import Limits, LimitExceeded, place
 from gilprof._units import duration, duration_ns, percent
@@ -20,10 +20,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, Generator, Iterator, List, Optional, Tuple, Union
 
-    from gilprof._native import Profile
+    from gilprof._native import Profile, Session
 
-#: Below this nobody is blamed.
-WORTH = "1ms"
+#: Below this nobody is blamed: so long a thread may keep others waiting before it is asked to
+#: let go, unless the program says otherwise.
+WORTH = "5ms"
 WORTH_NS = duration_ns("blame", WORTH)
 #: What a file of numbers says of itself.
 FORMAT = "gilprof-pytest/1"
@@ -108,8 +109,8 @@ class Plugin:
         is_elsewhere = config.getoption("dist", "no") != "no" and not self._is_worker
         self._is_on = self._wanted and self._missing is None and not is_elsewhere
         self._measuring = Measuring(self._is_on, self._missing)
-        #: What of the run is not told yet.
-        self._recording: "Optional[gilprof.profile]" = None
+        #: Of the whole run, of which no profile is made: tests are measured one by one.
+        self._recording: "Optional[Session]" = None
         #: By its node id, what each run of a test was.
         self._runs: "Dict[str, List[Dict[str, Any]]]" = {}
         self._failed: "List[str]" = []
@@ -142,12 +143,11 @@ class Plugin:
 
     def pytest_sessionstart(self) -> None:
         if self._is_on:
-            self._recording = gilprof.profile()
-            self._recording.__enter__()
+            self._recording = _recording.open_session({})
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         if self._recording is not None:
-            self._recording.__exit__(None, None, None)
+            _recording.discard_session(self._recording)
             self._recording = None
         if self._is_worker:
             return

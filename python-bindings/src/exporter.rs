@@ -5,7 +5,6 @@ use std::sync::{Mutex, PoisonError};
 use pyo3::prelude::*;
 
 use crate::error::Result;
-use crate::profile::Profile;
 use crate::session::builder;
 
 /// Serves the metrics of this process; ends when it is freed.
@@ -37,14 +36,13 @@ impl Exporter {
         })
     }
 
-    /// Ends, and gives the profile from its start to now.
-    fn stop(&self, py: Python<'_>) -> Result<Profile> {
+    /// Ends. Nothing happens the second time.
+    fn discard(&self, py: Python<'_>) {
         let open = self
             .open
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        let exporter = open.ok_or(gilprof::Error::NotRunning)?;
-        Ok(py.detach(|| exporter.stop())?.into())
+        py.detach(move || drop(open));
     }
 }

@@ -9,6 +9,8 @@ import xml.etree.ElementTree as xml
 
 import pytest
 
+from gilprof._compare import Comparison, Threshold
+
 SUITE = """
 import ctypes, threading, time
 import pytest
@@ -205,6 +207,14 @@ def test_runs_are_compared_with_earlier_ones(run, tmp_path):
     assert "since old.json, the median wait of" in worse.out
     hold = run(work.format(200_000), compare[0], "--gilprof-compare-fail=hold:50%")
     assert hold.code == 1 and "keeps others waiting in one hold" in hold.out, hold.out
+
+
+@pytest.mark.parametrize("hold_ns, is_told", [(5_000_000, False), (8_000_000, True)])
+def test_a_hold_that_is_not_known_was_no_longer_than_threads_waited(hold_ns, is_told):
+    before = {"test_it": [{"waiting_ns": 4_900_000}]}
+    now = {"test_it": [{"waiting_ns": 20_000_000, "worst_hold_ns": hold_ns}]}
+    worse = Comparison(["old.json"], before).worse(now, Threshold.parse("hold:10%"))
+    assert ["4.90 ms before" in line for line in worse] == [True] * is_told
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,10 @@ pub fn start(python: &Python, setup: &Setup<'_>) -> Result<(), Error> {
     }
     current::prepare()?;
     fork::prepare();
+    // One that another process stops the hooks of needs no barrier, and may stand still now.
+    if !setup.shared {
+        active::prepare_turn_off();
+    }
     // Before the GIL is taken: this runs for some tens of microseconds.
     cost::event_cost_ps(setup.clock);
     cost::reading_cost_ps(setup.clock);

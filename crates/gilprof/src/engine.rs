@@ -192,27 +192,41 @@ impl Engine {
         running.follow()
     }
 
-    /// One user less, and one window, whose part of the recording is given back. The last
-    /// user stops the recording.
+    /// One user less, and one window, whose part of the recording is given back.
     pub(crate) fn stop(&self, window: u64) -> Result<Part, Error> {
+        self.leave(|followed, end| followed.last_part(window, end))
+    }
+
+    /// The same, where nobody wants that part: it costs nothing then.
+    pub(crate) fn give_up(&self, window: u64) -> Result<(), Error> {
+        self.leave(|followed, _| followed.close_window(window))
+    }
+
+    /// One user less, who `closes` what was the user's, given the recording's end if that is
+    /// now: the last user stops the recording.
+    fn leave<T>(
+        &self,
+        closes: impl FnOnce(&mut Followed, Option<(u64, Ended)>) -> T,
+    ) -> Result<T, Error> {
         let mut state = lock(&self.state);
         let running = state.running.as_mut().ok_or(Error::NotRunning)?;
         let followed = running.follow()?;
         if USERS.fetch_sub(1, SeqCst) > 1 {
-            let mut followed = lock(&followed);
-            let part = followed.part(window);
-            followed.close_window(window);
-            return Ok(part);
+            return Ok(closes(&mut lock(&followed), None));
         }
         let stopped = gilprof_probe::stop();
         self.marks.forget();
         let running = state.running.take().ok_or(Error::NotRunning)?;
         drop(running.reader);
         let end = stopped?.map(|at_ns| (at_ns, Ended::Stopped));
-        let part = lock(&followed).finish(window, end);
+        let closed = {
+            let mut followed = lock(&followed);
+            followed.finish(end);
+            closes(&mut followed, end)
+        };
         gilprof_probe::let_go(python()?, running.region);
         state.retire(running.region);
-        Ok(part)
+        Ok(closed)
     }
 
     /// Stops what another process reads, without a profile of our own.

@@ -105,6 +105,14 @@ impl Followed {
         part
     }
 
+    /// The part that a window covers up to now, or to the recording's end; the window ends.
+    pub(crate) fn last_part(&mut self, window: u64, end: Option<(u64, Ended)>) -> Part {
+        let baseline = self.windows.remove(&window);
+        let profile = self.profile_in(baseline.is_some().then_some(window), end);
+        self.collector.close_window(window);
+        Part { profile, baseline }
+    }
+
     pub(crate) fn close_window(&mut self, number: u64) {
         self.windows.remove(&number);
         self.collector.close_window(number);
@@ -118,17 +126,15 @@ impl Followed {
         }
     }
 
-    /// The last part, which a window covers; subscribers get their last window.
-    pub(crate) fn finish(&mut self, window: u64, end: Option<(u64, Ended)>) -> Part {
-        if !self.subscribers.is_empty() {
-            let whole = self.profile(end);
-            for mut subscriber in self.subscribers.drain(..) {
-                subscriber.send(&whole);
-            }
+    /// The recording is over: subscribers get their last window.
+    pub(crate) fn finish(&mut self, end: Option<(u64, Ended)>) {
+        if self.subscribers.is_empty() {
+            return;
         }
-        let baseline = self.windows.remove(&window);
-        let profile = self.profile_in(baseline.is_some().then_some(window), end);
-        Part { profile, baseline }
+        let whole = self.profile(end);
+        for mut subscriber in self.subscribers.drain(..) {
+            subscriber.send(&whole);
+        }
     }
 
     pub(crate) fn subscribe(&mut self, interval: Duration) -> Receiver<Window> {

@@ -117,7 +117,7 @@ impl Builder {
     }
 }
 
-/// A recording in progress. Dropping it stops it.
+/// A recording in progress. Dropping it stops it, without a profile.
 #[derive(Debug)]
 pub struct Session {
     /// The number of its window of the recording; zero where it has begun with it.
@@ -213,7 +213,7 @@ impl Drop for Session {
         if self.open
             && let Ok(python) = python()
             // Nobody is there to be told.
-            && let Err(_unheard) = python.detached(|| engine().stop(self.window()))
+            && let Err(_unheard) = python.detached(|| engine().give_up(self.window()))
         {}
     }
 }
