@@ -31,9 +31,10 @@ FORMAT = "gilprof-pytest/1"
 
 #: What is known of each test, in its user properties: `gil_waiting_ns` is the call's, and
 #: `gil_setup_waiting_ns` that of its fixtures.
+_SETUP, _CALL, _TEARDOWN = "gil_setup_", "gil_", "gil_teardown_"
 _NUMBERS = {
     prefix: [(prefix + name, name) for name in ("wall_ns", "holding_ns", "waiting_ns")]
-    for prefix in ("gil_setup_", "gil_", "gil_teardown_")
+    for prefix in (_SETUP, _CALL, _TEARDOWN)
 }
 _BLAME, _WORST, _EXCESS = "gil_blame", "gil_worst_hold_ns", "gil_limit_exceeded"
 _PROPERTIES = [told for names in _NUMBERS.values() for told, _ in names]
@@ -220,22 +221,22 @@ class Measuring:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> "Generator[None, object, object]":
-        return (yield from self._measured(item, "gil_setup_"))
+        return (yield from self._measured(item, _SETUP))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> "Generator[None, object, object]":
-        return (yield from self._measured(item, "gil_teardown_"))
+        return (yield from self._measured(item, _TEARDOWN))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> "Generator[None, object, object]":
         limits = self.limits.get(item.nodeid)
         if limits is None:
-            return (yield from self._measured(item, "gil_", WORTH))
+            return (yield from self._measured(item, _CALL, WORTH))
         if self._missing is not None:
             item.warn(pytest.PytestWarning(f"limits of the GIL are not checked: {self._missing}"))
             return (yield)
         with gilprof.profile() as window:
-            done = yield from self._measured(item, "gil_", WORTH)
+            done = yield from self._measured(item, _CALL, WORTH)
         # A test that fails by itself does not come here.
         excess = limits.excess(window.result)
         if excess is not None:
@@ -337,9 +338,9 @@ def _limits_of(item: pytest.Item) -> "Optional[Limits]":
 
 
 def _keep(item: pytest.Item, prefix: str, measured: gilprof.Measure) -> None:
-    """Notes what was measured of a part of a test."""
+    """Notes what was measured of a part of a test; of its fixtures, where threads waited."""
     of_process, blamed = measured.process, measured.blamed
-    if of_process is None:
+    if of_process is None or (prefix != _CALL and of_process.waiting_ns == 0):
         return
     for told, name in _NUMBERS[prefix]:
         item.user_properties.append((told, getattr(of_process, name)))

@@ -181,6 +181,20 @@ def test_light(heavy):
     assert numbers[0]["teardown_waiting_ns"] > 5 * numbers[0]["waiting_ns"]
 
 
+def test_fixtures_in_which_nobody_waited_have_no_numbers(run, tmp_path):
+    done = run("""
+@pytest.fixture(autouse=True)
+def ticker():
+    yield
+
+def test_alone():
+    pass
+""", "--gilprof-json=numbers.json")
+    assert done.counts() == {"passed": 1}, done.out
+    (numbers,) = json.loads((tmp_path / "numbers.json").read_text())["tests"].values()
+    assert set(numbers[0]) == {"wall_ns", "holding_ns", "waiting_ns"}
+
+
 def test_the_summary_says_who_waited_most_and_who_is_to_blame(run, tmp_path):
     done = run(TESTS, "--gilprof", "--gilprof-top=1", "--gilprof-json=numbers.json")
     assert "exact, switch interval 5.00 ms" in done.out, done.out
