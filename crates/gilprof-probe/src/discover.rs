@@ -6,7 +6,7 @@ use std::sync::atomic::{
     Ordering::{Relaxed, SeqCst},
 };
 
-use gilprof_region::Region;
+use gilprof_region::{Region, Writer};
 
 use crate::active::{self, book, outside};
 use crate::gils::{self, Candidate, DISTANCE, TABLE};
@@ -70,10 +70,19 @@ pub(crate) fn by_wait(cond: usize, mutex: usize) -> Option<u32> {
     fits.then(|| known_or_new(cond))?
 }
 
-/// The main GIL's `cond` is known from elsewhere; nothing else is known yet.
+/// The main GIL's `cond` is known from elsewhere. Nothing is recorded in this region yet: once
+/// it is, threads of other interpreters come by at any time, and the main GIL is the first.
 // Must not allocate.
-pub(crate) fn told(cond: usize) {
-    known_or_new(cond);
+pub(crate) fn told(cond: usize, region: &'static Region, now_ns: u64) {
+    if !is_plausible(cond) {
+        return;
+    }
+    if let Some(writer) = region.new_gil().and_then(|gil| Writer::new(region, gil)) {
+        writer.cell().enter();
+        writer.born(now_ns);
+        writer.cell().leave();
+        TABLE[0].set(cond, writer.cell());
+    }
 }
 
 /// The caller did not find it in the table, but another thread may have entered
@@ -112,7 +121,7 @@ fn place_for(cond: usize, region: &Region) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use gilprof_region::{Clock, Recording, Slot, Writer};
+    use gilprof_region::{Clock, Recording, Slot};
 
     use super::*;
     use crate::active::Active;
@@ -127,8 +136,8 @@ mod tests {
         cond_and_switch_cond: [u8; 2 * DISTANCE],
     }
 
-    #[test]
-    fn a_gil_that_became_known_a_moment_ago_is_not_born_again() {
+    /// The `gil.cond` of a new one.
+    fn fake() -> usize {
         let fake: &'static Fake = Box::leak(Box::new(Fake {
             interval_us: 5_000,
             last_holder: 0,
@@ -136,10 +145,12 @@ mod tests {
             switch_number: 0,
             cond_and_switch_cond: [0; 2 * DISTANCE],
         }));
-        let cond = fake.cond_and_switch_cond.as_ptr() as usize;
+        fake.cond_and_switch_cond.as_ptr() as usize
+    }
+
+    fn region() -> &'static Region {
         let region = Region::private(gilprof_region::Sizes::default()).expect("memory");
-        let region: &'static Region = Box::leak(Box::new(region));
-        let recording = Recording {
+        region.start(&Recording {
             pid: std::process::id(),
             clock: Clock::monotonic(),
             started_ns: 1,
@@ -149,15 +160,12 @@ mod tests {
             reading_cost_ps: 0,
             python: [3, 13, 0],
             cpus: 2,
-        };
-        region.start(&recording);
-        let gil = region.new_gil().expect("the first of sixteen");
-        let writer = Writer::new(region, gil).expect("a GIL that is there");
-        writer.cell().enter();
-        writer.born(1);
-        writer.acquire(Slot::NONE, 2);
-        writer.cell().leave();
-        TABLE[0].set(cond, writer.cell());
+        });
+        Box::leak(Box::new(region))
+    }
+
+    fn turn_on(region: &'static Region) {
+        let recording = region.recording();
         active::turn_on(Active {
             region,
             clock: recording.clock,
@@ -167,6 +175,31 @@ mod tests {
             interpreters: None,
             recording,
         });
+    }
+
+    #[test]
+    fn a_main_gil_that_is_told_is_the_first_whoever_comes_by_before_it() {
+        let (main, other, region) = (fake(), fake(), region());
+        told(main, region, 1);
+        turn_on(region);
+        let mutex_of = |cond| cond + size_of::<libc::pthread_cond_t>();
+        assert_eq!(by_wait(other, mutex_of(other)), Some(1));
+        assert_eq!(by_wait(main, mutex_of(main)), Some(0));
+        active::turn_off();
+        gils::forget(0);
+    }
+
+    #[test]
+    fn a_gil_that_became_known_a_moment_ago_is_not_born_again() {
+        let (cond, region) = (fake(), region());
+        let gil = region.new_gil().expect("the first of sixteen");
+        let writer = Writer::new(region, gil).expect("a GIL that is there");
+        writer.cell().enter();
+        writer.born(1);
+        writer.acquire(Slot::NONE, 2);
+        writer.cell().leave();
+        TABLE[0].set(cond, writer.cell());
+        turn_on(region);
         let posted = || region.ring(gil).map(|ring| ring.posted());
         let before = posted();
         // A waiter that looked just before the GIL was in the table.

@@ -67,6 +67,9 @@ fn start(order: &Order) -> Progress {
     gils::forget(0);
     let recording = region.recording();
     PROCESS.store(process(), SeqCst);
+    if order.gil != 0 {
+        discover::told(order.gil as usize, region, recording.clock.now_ns());
+    }
     active::turn_on(Active {
         region,
         clock: recording.clock,
@@ -76,9 +79,6 @@ fn start(order: &Order) -> Progress {
         interpreters: InterpreterOf::told(order.interpreter),
         recording,
     });
-    if order.gil != 0 {
-        discover::told(order.gil as usize);
-    }
     Progress::Recording
 }
 
