@@ -16,10 +16,10 @@ use std::time::Duration;
 
 use gilprof_region::{Clock, GilCell, Moment, Recording, Region, Slot, Weights, Writer};
 
+use crate::current;
 use crate::frames::Stacks;
 use crate::gils::{Known, TABLE, thread_pointer};
 use crate::interpreter::InterpreterOf;
-use crate::{current, errno};
 
 /// A recording in progress.
 #[derive(Clone, Copy, Debug)]
@@ -182,7 +182,7 @@ fn is_busy() -> bool {
 
 /// A memory barrier on every running thread of this process.
 fn barrier() {
-    if is_prepared() && membarrier(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED) {
+    if prepare_turn_off() && membarrier(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED) {
         return;
     }
     // No such call here (an old kernel, a seccomp filter). A processor writes
@@ -192,14 +192,9 @@ fn barrier() {
 
 /// Has the kernel prepare for the barrier of [`turn_off`], once per process. It does so at
 /// once while there is one thread; where there are more, it makes the caller wait for some
-/// milliseconds. The children of forks are prepared as their parent is.
-// Must not allocate.
-pub(crate) fn prepare_turn_off() {
-    // Where there is no such call, `barrier` has another way.
-    errno::kept(is_prepared);
-}
-
-fn is_prepared() -> bool {
+/// milliseconds. The children of forks are prepared as their parent is. False where there is
+/// no such call: `barrier` has another way then.
+pub(crate) fn prepare_turn_off() -> bool {
     membarrier(libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED)
 }
 
@@ -217,6 +212,6 @@ mod tests {
         prepare_turn_off();
         let is_issued = membarrier(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED);
         // Both fail where there is no such call.
-        assert_eq!(is_issued, is_prepared());
+        assert_eq!(is_issued, prepare_turn_off());
     }
 }

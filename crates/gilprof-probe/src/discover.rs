@@ -6,10 +6,11 @@ use std::sync::atomic::{
     Ordering::{Relaxed, SeqCst},
 };
 
-use gilprof_region::{Region, Writer};
+use gilprof_region::Region;
 
 use crate::active::{self, book, outside};
 use crate::gils::{self, Candidate, DISTANCE, TABLE};
+use crate::probe::first_gil;
 
 /// Addresses seen lately that may be half of a GIL's pair.
 #[derive(Debug)]
@@ -74,13 +75,9 @@ pub(crate) fn by_wait(cond: usize, mutex: usize) -> Option<u32> {
 /// it is, threads of other interpreters come by at any time, and the main GIL is the first.
 // Must not allocate.
 pub(crate) fn told(cond: usize, region: &'static Region, now_ns: u64) {
-    if !is_plausible(cond) {
-        return;
-    }
-    if let Some(writer) = region.new_gil().and_then(|gil| Writer::new(region, gil)) {
-        writer.cell().enter();
-        writer.born(now_ns);
-        writer.cell().leave();
+    if is_plausible(cond)
+        && let Some(writer) = first_gil(region, now_ns)
+    {
         TABLE[0].set(cond, writer.cell());
     }
 }
@@ -121,7 +118,7 @@ fn place_for(cond: usize, region: &Region) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use gilprof_region::{Clock, Recording, Slot};
+    use gilprof_region::{Clock, Recording, Slot, Writer};
 
     use super::*;
     use crate::active::Active;

@@ -54,7 +54,6 @@ fn record_anew(inherited: &Active) {
     if let Some(plan) = plan {
         inherited.region.take_stacks(&plan);
     }
-    active::prepare_turn_off();
     let now_ns = inherited.clock.now_ns();
     probe::start_books(inherited.region, &inherited.recording, now_ns);
     active::turn_on(Active {

@@ -261,11 +261,10 @@ pub fn let_go(python: &Python, region: &Region) {
 
 /// No hook writes yet, so this thread may, though it is not under the mutex.
 fn begin_with_holder(region: &Region, generation: u32, now_ns: u64) {
-    let Some(writer) = region.new_gil().and_then(|gil| Writer::new(region, gil)) else {
+    let Some(writer) = first_gil(region, now_ns) else {
         return;
     };
     writer.cell().enter();
-    writer.born(now_ns);
     // SAFETY: the call has no preconditions.
     let native_id = unsafe { libc::gettid() } as u32;
     let slot = writer.admit(native_id, now_ns).unwrap_or(Slot::NONE);
@@ -283,11 +282,17 @@ pub(crate) fn start_books(region: &Region, recording: &Recording, now_ns: u64) {
         started_unix_ns: unix_ns(),
         ..*recording
     });
-    if let Some(writer) = region.new_gil().and_then(|gil| Writer::new(region, gil)) {
-        writer.cell().enter();
-        writer.born(now_ns);
-        writer.cell().leave();
-    }
+    first_gil(region, now_ns);
+}
+
+/// The main GIL's books, in a region that no hook writes to yet.
+// Must not allocate.
+pub(crate) fn first_gil(region: &Region, now_ns: u64) -> Option<Writer<'_>> {
+    let writer = Writer::new(region, region.new_gil()?)?;
+    writer.cell().enter();
+    writer.born(now_ns);
+    writer.cell().leave();
+    Some(writer)
 }
 
 /// CPUs that this process may use; 0 where not known.

@@ -163,7 +163,7 @@ impl Engine {
     /// is no such window.
     pub(crate) fn part(&self, window: u64) -> Result<Part, Error> {
         let followed = self.followed()?;
-        Ok(lock(&followed).part(window))
+        Ok(lock(&followed).part(window, None))
     }
 
     /// The number of a window that begins now; never zero.
@@ -194,7 +194,11 @@ impl Engine {
 
     /// One user less, and one window, whose part of the recording is given back.
     pub(crate) fn stop(&self, window: u64) -> Result<Part, Error> {
-        self.leave(|followed, end| followed.last_part(window, end))
+        self.leave(|followed, end| {
+            let part = followed.part(window, end);
+            followed.close_window(window);
+            part
+        })
     }
 
     /// The same, where nobody wants that part: it costs nothing then.

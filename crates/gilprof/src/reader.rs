@@ -64,11 +64,11 @@ impl Followed {
         self.collector.profile_in(self.region, end, window)
     }
 
-    /// The part of the recording that a window covers up to now; the whole of it, if there is
-    /// no such window.
-    pub(crate) fn part(&mut self, window: u64) -> Part {
+    /// The part of the recording that a window covers up to now, or to the recording's end;
+    /// the whole of it, if there is no such window.
+    pub(crate) fn part(&mut self, window: u64, end: Option<(u64, Ended)>) -> Part {
         let baseline = self.windows.get(&window).map(Arc::clone);
-        let profile = self.profile_in(baseline.is_some().then_some(window), None);
+        let profile = self.profile_in(baseline.is_some().then_some(window), end);
         Part { profile, baseline }
     }
 
@@ -94,7 +94,7 @@ impl Followed {
     /// no window's becomes one's.
     pub(crate) fn lap(&mut self, window: &AtomicU64) -> Part {
         let mut number = window.load(SeqCst);
-        let mut part = self.part(number);
+        let mut part = self.part(number, None);
         if part.baseline.is_none() {
             number = self.collector.open_window();
             window.store(number, SeqCst);
@@ -103,14 +103,6 @@ impl Followed {
         let baseline = self.collector.renew_window(region, number, &part.profile);
         part.baseline = self.windows.insert(number, Arc::new(baseline));
         part
-    }
-
-    /// The part that a window covers up to now, or to the recording's end; the window ends.
-    pub(crate) fn last_part(&mut self, window: u64, end: Option<(u64, Ended)>) -> Part {
-        let baseline = self.windows.remove(&window);
-        let profile = self.profile_in(baseline.is_some().then_some(window), end);
-        self.collector.close_window(window);
-        Part { profile, baseline }
     }
 
     pub(crate) fn close_window(&mut self, number: u64) {
