@@ -420,6 +420,47 @@ def test_a_hold_that_began_before_is_the_holders_own_from_the_start_on():
     assert not [note for note in profile.notes if "alternate" in note]
 
 
+# Computes outside of the GIL all the time; nobody comes by the GIL once a line has come in.
+ALOOF = """
+import hashlib, sys, threading, time
+
+def compute():
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)
+
+def tick():
+    while not over.wait(0.001):
+        pass
+
+over = threading.Event()
+threading.Thread(target=compute, daemon=True).start()
+ticker = threading.Thread(target=tick)
+ticker.start()
+print("ready", flush=True)
+sys.stdin.readline()
+over.set()
+ticker.join()
+print("alone", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_the_recording_ends_before_the_hooks_are_taken_out():
+    program = Program(ALOOF)
+    began = time.monotonic()
+    with gilprof.attach(program.pid) as attachment:
+        until(lambda: sum(one.acquisitions for one in attachment.snapshot().threads) >= 20)
+        program.process.stdin.write("\n")
+        program.process.stdin.flush()
+        assert program.process.stdout.readline() == "alone\n"
+        asked = time.monotonic()
+    # A thread runs that may come by the GIL at any time, so its hooks wait for it.
+    detached = time.monotonic()
+    program.process.kill()
+    program.process.communicate()
+    recorded_s = attachment.result.wall_ns / 1e9
+    assert recorded_s <= asked - began + (detached - asked) / 2
+
+
 def attached(source):
     """What the command says of a program that does this before it waits for ever."""
     program = Program(source + "\nprint('ready', flush=True)\nsys.stdin.readline()\nprint('{}')")

@@ -145,24 +145,30 @@ impl Attached {
     fn end(&mut self) -> Result<(), Error> {
         self.is_over = true;
         let pid = self.remote.pid();
-        let ended = self.end_in_process();
+        let silenced = self.silence();
+        // What threads do while the hooks are taken out, which can take seconds, none has seen.
         self.region.stop(self.clock.now_ns());
-        match ended {
+        match silenced.and_then(|()| self.take_out()) {
             // A process that has ended has no slots.
             Err(_) if !is_alive(pid) => Ok(()),
             ended => ended,
         }
     }
 
-    fn end_in_process(&mut self) -> Result<(), Error> {
+    fn silence(&mut self) -> Result<(), Error> {
         if !self.region.call_off() {
             // A hook has taken it up: it is about to start, or has done so.
             let starting =
                 |progress| matches!(progress, Some(Progress::Wanted | Progress::Starting));
             withdrawal::wait_while(|| starting(self.progress()));
         }
-        withdrawal::silence(&self.remote, &mut self.area, &self.slots)?;
+        withdrawal::silence(&self.remote, &mut self.area)?;
         withdrawal::wait_while(|| self.region.is_entered());
+        Ok(())
+    }
+
+    fn take_out(&mut self) -> Result<(), Error> {
+        withdrawal::take_out(&self.remote, &mut self.area, &self.slots)?;
         memory_file::free(&self.remote, &mut self.area)
     }
 }

@@ -33,7 +33,8 @@ pub(crate) fn take_over(remote: &Remote, mut area: Area) -> Result<Area, Error> 
     let left = slots::noted(remote, &area)?;
     let is_recording = remote.word(area.current()) != Some(0);
     if !left.is_empty() || is_recording {
-        silence(remote, &mut area, &left)?;
+        silence(remote, &mut area)?;
+        take_out(remote, &mut area, &left)?;
         memory_file::free(remote, &mut area)?;
     }
     for number in memory_file::left(remote.pid()) {
@@ -43,11 +44,11 @@ pub(crate) fn take_over(remote: &Remote, mut area: Area) -> Result<Area, Error> 
     Ok(area)
 }
 
-/// Stops the hooks from writing, and takes them out of the slots.
+/// Stops the hooks from writing, but for those that are at it.
 ///
 /// # Errors
 /// [`Error::Refused`] where no thread could be borrowed, or the process has ended.
-pub(crate) fn silence(remote: &Remote, area: &mut Area, slots: &[Patched]) -> Result<(), Error> {
+pub(crate) fn silence(remote: &Remote, area: &mut Area) -> Result<(), Error> {
     let idle = (Progress::Idle as u64).to_le_bytes();
     remote.write(area.order(), &idle)?;
     let issue = libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED as u64;
@@ -61,6 +62,14 @@ pub(crate) fn silence(remote: &Remote, area: &mut Area, slots: &[Patched]) -> Re
         // when nobody asks it to.
         thread::sleep(Duration::from_millis(1));
     }
+    Ok(())
+}
+
+/// Takes hooks that are silent out of the slots.
+///
+/// # Errors
+/// [`Error::Refused`] where no thread could be borrowed, or the process has ended.
+pub(crate) fn take_out(remote: &Remote, area: &mut Area, slots: &[Patched]) -> Result<(), Error> {
     let_go(remote, area)?;
     let hooked = slots::hooked(remote, slots);
     slots::write(remote, area, slots, &hooked, |slot| slot.original)?;
