@@ -8,7 +8,7 @@
 //! bytecode of its code object.
 
 use std::cmp::Reverse;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::RangeInclusive;
 
 use gilprof_code::{FrameLayout, Instruction, Memory, ProcessMemory};
@@ -18,7 +18,7 @@ use super::frame::{FRAME_WORDS, Frame, Known, Places, TAGS, Words};
 use super::pages::Pages;
 use super::states::INTERPRETER;
 
-/// How far a thread state is searched, in words.
+/// How far a thread state is searched at most, in words.
 const STATE_WORDS: usize = 96;
 /// What stands between it and a frame is no larger. It lies on the stack of a C function,
 /// and what is behind it there may lead to frames that have ended.
@@ -39,6 +39,9 @@ struct Way {
     code: u32,
 }
 
+/// The head of a stack of frames, and the part of it that is free.
+type Chunk = (u64, RangeInclusive<u64>);
+
 /// What a way has led to.
 #[derive(Debug)]
 struct Trail {
@@ -53,6 +56,8 @@ pub(crate) struct Looks {
     known: Known,
     trails: Vec<Trail>,
     looks: usize,
+    /// How far thread states are searched, in words.
+    state_words: usize,
 }
 
 impl Looks {
@@ -61,7 +66,16 @@ impl Looks {
             known,
             trails: Vec::new(),
             looks: 0,
+            state_words: STATE_WORDS,
         }
+    }
+
+    /// Thread states are no larger than the space between any two of them, which are often
+    /// neighbours: what is further behind one leads to the frames of the next.
+    pub(crate) fn bound(&mut self, states: impl Iterator<Item = u64>) {
+        self.state_words = self.state_words.min(least_space(states) / 8);
+        let is_within = |way: Way| (way.current as usize) < 8 * self.state_words;
+        self.trails.retain(|trail| is_within(trail.way));
     }
 
     /// Looks at the frames of these thread states.
@@ -69,14 +83,16 @@ impl Looks {
         for state in states {
             self.looks += 1;
             let (pages, again) = (Pages::of(memory), Pages::of(memory));
-            for way in self.known.ways(&pages, state) {
+            for way in self.known.ways(&pages, state, self.state_words) {
                 if self.trails.iter().all(|trail| trail.way != way) {
                     let stacks = Vec::new();
                     self.trails.push(Trail { way, stacks });
                 }
             }
+            let chunk = Known::chunk(&pages, state, self.state_words);
             for trail in &mut self.trails {
-                let stack = self.known.walk(&pages, &again, trail.way, state);
+                let chunk = chunk.as_ref();
+                let stack = self.known.walk(&pages, &again, trail.way, state, chunk);
                 trail.stacks.extend(stack.map(|stack| (self.looks, stack)));
             }
         }
@@ -208,6 +224,14 @@ impl Trail {
     }
 }
 
+/// Between two of these addresses, in bytes; as much as can be where there are no two.
+fn least_space(addresses: impl Iterator<Item = u64>) -> usize {
+    let addresses: BTreeSet<u64> = addresses.collect();
+    let pairs = addresses.iter().zip(addresses.iter().skip(1));
+    let least = pairs.map(|(one, next)| next - one).min();
+    least.map_or(usize::MAX, |bytes| bytes as usize)
+}
+
 fn count(places: &mut [usize; 2 * FRAME_WORDS], bits: Places) {
     for (at, count) in places.iter_mut().enumerate() {
         *count += usize::from(bits >> at & 1 == 1);
@@ -230,8 +254,8 @@ impl Known {
     /// The stack of frames: its head, which is none, and the part that is free, where frames
     /// have ended. A thread state has the stack, its top and its limit side by side, and the
     /// stack its size (`_PyStackChunk`, `pystate.h`, 3.11 to 3.15).
-    fn chunk(pages: &Pages, state: u64) -> Option<(u64, RangeInclusive<u64>)> {
-        let words = pages.words(state, STATE_WORDS);
+    fn chunk(pages: &Pages, state: u64, state_words: usize) -> Option<Chunk> {
+        let words = pages.words(state, state_words);
         words.windows(3).find_map(|words| {
             let [stack, top, limit] = *words.first_chunk()?;
             let is_stack = is_pointer(stack) && stack < top && top <= limit;
@@ -247,9 +271,9 @@ impl Known {
     }
 
     /// All ways from this state to a frame that leads to another one.
-    fn ways(&self, pages: &Pages, state: u64) -> Vec<Way> {
+    fn ways(&self, pages: &Pages, state: u64, state_words: usize) -> Vec<Way> {
         let mut found = Vec::new();
-        for (current, word) in (0..).step_by(8).zip(pages.words(state, STATE_WORDS)) {
+        for (current, word) in (0..).step_by(8).zip(pages.words(state, state_words)) {
             if !is_pointer(word) || self.is_state(pages, word) {
                 continue;
             }
@@ -292,13 +316,18 @@ impl Known {
 
     /// All frames on a way; `None` unless it ends, and has seen each once. Frames that stand
     /// for C have no code object of their own.
-    fn walk(&self, pages: &Pages, again: &Pages, way: Way, state: u64) -> Option<Vec<Frame>> {
+    fn walk(
+        &self,
+        pages: &Pages,
+        again: &Pages,
+        way: Way,
+        state: u64,
+        chunk: Option<&Chunk>,
+    ) -> Option<Vec<Frame>> {
         let mut next = pages.word(state + u64::from(way.current))?;
-        let chunk = Self::chunk(pages, state);
         let is_none = |place: u64| {
-            let inside =
-                |(head, free): &(u64, RangeInclusive<u64>)| place == *head || free.contains(&place);
-            chunk.as_ref().is_some_and(inside)
+            let inside = |(head, free): &Chunk| place == *head || free.contains(&place);
+            chunk.is_some_and(inside)
         };
         if let Some(through) = way.through {
             if self.is_state(pages, next) || is_none(next) {
@@ -340,5 +369,19 @@ impl Known {
         }
         let has_any = stack.iter().any(|frame| frame.is_proved);
         (has_any && strangers.len() <= 1).then_some(stack)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_state_ends_where_the_nearest_of_all_pairs_has_its_next_one() {
+        assert_eq!(
+            least_space([0x9000, 0x5290, 0x5000, 0x7000].into_iter()),
+            0x290
+        );
+        assert_eq!(least_space([0x5000, 0x5000].into_iter()), usize::MAX);
     }
 }

@@ -186,6 +186,7 @@ impl Interpreter {
         let mut times = 0;
         self.patiently(|| {
             let states = States::find(&Pages::of(self.memory), self.anchors.runtime)?.states;
+            looks.bound(states.iter().map(|state| state.address));
             let main = states.iter().filter(|state| state.interpreter_id == 0);
             let main: Vec<u64> = main.map(|state| state.address).collect();
             // Each time others of many.
