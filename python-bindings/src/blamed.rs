@@ -20,8 +20,8 @@ pub(crate) struct Blamed {
     /// The waiting of others that this place caused, summed, as samples tell.
     #[pyo3(get)]
     weight_ns: u64,
-    /// For how long a hold that began and ended in the block kept others waiting, at most;
-    /// exact.
+    /// For how long a hold kept others waiting in the block, at most; exact. Of one that had
+    /// begun before, the part in the block.
     #[pyo3(get)]
     worst_hold_ns: u64,
 }

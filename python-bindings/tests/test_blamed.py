@@ -1,6 +1,7 @@
 """Who made others wait in a block: `with gilprof.measure("label", blame=True) as m:`"""
 
 import ctypes
+import sys
 import threading
 
 import gilprof
@@ -29,7 +30,7 @@ def test_the_line_that_kept_others_waiting_is_to_blame_for_as_long(ticker):
         m = measured(hog, 50)
     line = hog.__code__.co_firstlineno + 1
     assert (m.blamed.stack[0].function, m.blamed.stack[0].line) == ("hog", line)
-    assert 25_000_000 <= m.blamed.worst_hold_ns <= m.process.waiting_ns
+    assert 25_000_000 <= m.blamed.worst_hold_ns <= 1.5 * m.process.waiting_ns
     assert 0.5 * m.process.waiting_ns <= m.blamed.weight_ns
 
 
@@ -40,6 +41,19 @@ def test_what_came_before_a_block_is_not_to_blame_for_it(ticker):
             m = measured(hog, 20)
             assert m.blamed.stack[0].function == "hog"
             assert m.blamed.worst_hold_ns < 60_000_000 or m.wall_ns >= 60_000_000
+
+
+def test_a_hold_that_had_begun_before_a_block_counts_from_there_on(ticker):
+    interval = sys.getswitchinterval()
+    with gilprof.profile():
+        # Nobody makes this thread give the GIL up: it is one hold until the block's end.
+        sys.setswitchinterval(10)
+        try:
+            earlier(60)
+            m = measured(hog, 60)
+        finally:
+            sys.setswitchinterval(interval)
+    assert 60_000_000 <= m.blamed.worst_hold_ns < m.wall_ns + 30_000_000
 
 
 def test_blocks_within_each_other_have_each_their_own(ticker):

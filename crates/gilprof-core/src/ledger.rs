@@ -18,7 +18,6 @@ mod worst;
 pub use account::{Account, Charges};
 
 use crate::event::{Event, EventKind, FLAG_REQUESTED};
-use crate::hold::Hold;
 use crate::state::State;
 use book::{Book, UNKNOWN};
 use record::Record;
@@ -128,15 +127,15 @@ impl Ledger {
         book.charges(window)
     }
 
-    /// From now on, until it is closed, the worst holds of a window are kept, too.
-    pub fn open_window(&mut self, number: u64) {
-        self.book.open_window(number);
+    /// From `at_ns` on, until it is closed, the worst holds of a window are kept, too.
+    pub fn open_window(&mut self, number: u64, at_ns: u64) {
+        self.book.open_window(number, at_ns);
     }
 
-    /// The hold that kept others waiting for longest, of those that began and ended in an open
-    /// window.
-    pub fn worst_hold(&self, window: u64) -> Option<&Hold> {
-        self.book.worst_hold(window)
+    /// For how long in ns a hold kept others waiting in an open window, at most, of those that
+    /// ended in it; `None` if there is no such window.
+    pub fn worst_hold_ns(&self, window: u64) -> Option<u64> {
+        self.book.worst_hold_ns(window)
     }
 
     /// Forgets the holds of a window.

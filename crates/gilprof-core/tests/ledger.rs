@@ -319,7 +319,7 @@ fn a_hold_is_contended_for_as_long_as_anybody_waits() {
 fn a_window_has_the_worst_holds_of_its_time_until_it_is_closed() {
     let mut ledger = Ledger::new(0);
     (0..40).for_each(|turn| apply(&mut ledger, &contended(100 * turn)));
-    ledger.open_window(7);
+    ledger.open_window(7, 3_920);
     apply(
         &mut ledger,
         &[(EventKind::Acquire, 1, 5_000), (EventKind::Wait, 2, 5_000)],
@@ -337,23 +337,29 @@ fn a_window_has_the_worst_holds_of_its_time_until_it_is_closed() {
 }
 
 #[test]
-fn the_worst_hold_of_a_window_began_and_ended_in_it() {
+fn the_worst_hold_of_a_window_counts_from_its_begin_on() {
     let mut ledger = Ledger::new(0);
-    apply(
-        &mut ledger,
-        &[(EventKind::Acquire, 1, 0), (EventKind::Wait, 2, 10)],
-    );
-    ledger.open_window(7);
+    let begun = [(EventKind::Acquire, 1, 0), (EventKind::Wait, 2, 10)];
+    apply(&mut ledger, &begun);
+    ledger.open_window(7, 600);
+    assert_eq!(ledger.worst_hold_ns(7), Some(0));
     apply(&mut ledger, &[(EventKind::Release, 1, 900)]);
-    assert_eq!(ledger.worst_hold(7), None);
+    assert_eq!(ledger.worst_hold_ns(7), Some(300));
     apply(&mut ledger, &[(EventKind::Acquire, 2, 900)]);
     apply(&mut ledger, &[(EventKind::Release, 2, 950)]);
     apply(&mut ledger, &contended(1_000));
-    let worst = ledger
-        .worst_hold(7)
-        .map(|hold| (hold.start_ns, hold.contended_ns));
-    assert_eq!(worst, Some((1_000, 10)));
-    assert_eq!(ledger.worst_hold(8), None);
+    assert_eq!(ledger.worst_hold_ns(7), Some(300));
+    assert_eq!(ledger.worst_hold_ns(8), None);
+}
+
+#[test]
+fn what_nobody_waited_for_before_a_window_is_not_taken_from_its_worst_hold() {
+    let mut ledger = Ledger::new(0);
+    apply(&mut ledger, &[(EventKind::Acquire, 1, 0)]);
+    ledger.open_window(7, 600);
+    let waited = [(EventKind::Wait, 2, 700), (EventKind::Release, 1, 900)];
+    apply(&mut ledger, &waited);
+    assert_eq!(ledger.worst_hold_ns(7), Some(200));
 }
 
 #[test]
@@ -361,7 +367,7 @@ fn the_history_of_a_window_is_the_end_of_the_whole_one() {
     let mut ledger = Ledger::new(0);
     let turn = 30_000_000;
     (0..10).for_each(|at| apply(&mut ledger, &contended(at * turn)));
-    ledger.open_window(7);
+    ledger.open_window(7, 9 * turn + 20);
     (10..15).for_each(|at| apply(&mut ledger, &contended(at * turn)));
     let history = |window| ledger.charges_at(15 * turn, window).history;
     let (whole, part) = (history(None), history(Some(7)));

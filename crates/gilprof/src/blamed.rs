@@ -29,8 +29,8 @@ pub struct Blamed {
     pub native: Vec<Frame>,
     /// The waiting of others in ns that this place caused, summed, as samples tell.
     pub weight_ns: u64,
-    /// For how long in ns a hold that began and ended in that time kept others waiting, at
-    /// most; exact.
+    /// For how long in ns a hold kept others waiting in that time, at most; exact. Of one that
+    /// had begun before, the part in that time.
     pub worst_hold_ns: u64,
 }
 

@@ -197,7 +197,7 @@ impl Collector {
         let mut read = 0;
         for mark in changes.begun {
             read += self.fold_up_to(region, &mark.heads);
-            self.begin_window(mark.number);
+            self.begin_window(mark.number, mark.at_ns);
         }
         read + self.fold_up_to(region, heads)
     }
@@ -220,7 +220,7 @@ impl Collector {
             let mut ledger = Ledger::new(self.ledgers.len() as u32);
             self.windows
                 .iter()
-                .for_each(|&open| ledger.open_window(open));
+                .for_each(|&open| ledger.open_window(open, 0));
             self.ledgers.push(ledger);
         }
         let (ledger, cursor) = (&mut self.ledgers[index], &mut self.cursors[index]);
@@ -273,16 +273,16 @@ impl Collector {
 
     /// From now on, until it is closed, the worst holds and the samples of a window are kept
     /// apart, too; gives its number.
-    pub(crate) fn open_window(&mut self) -> u64 {
+    pub(crate) fn open_window(&mut self, region: &Region) -> u64 {
         let number = fresh_number();
-        self.begin_window(number);
+        self.begin_window(number, region.clock().now_ns());
         number
     }
 
-    fn begin_window(&mut self, number: u64) {
+    fn begin_window(&mut self, number: u64, at_ns: u64) {
         self.windows.push(number);
         for ledger in &mut self.ledgers {
-            ledger.open_window(number);
+            ledger.open_window(number, at_ns);
         }
         self.stacks.open_window(number);
         self.blocks.open_window(number);
@@ -306,7 +306,7 @@ impl Collector {
         profile: &Profile,
     ) -> Profile {
         self.close_window(number);
-        self.begin_window(number);
+        self.begin_window(number, profile.start_ns() + profile.wall_ns());
         let mut parts = profile.clone().into_parts();
         let mut table = self
             .stacks
@@ -324,10 +324,9 @@ impl Collector {
             return None;
         }
         let ledgers = self.ledgers.iter();
-        let worst = ledgers.filter_map(|ledger| ledger.worst_hold(window));
-        let worst_hold_ns = worst.map(|hold| hold.contended_ns).max();
+        let worst_ns = ledgers.filter_map(|ledger| ledger.worst_hold_ns(window));
         let blamed = Blamed {
-            worst_hold_ns: worst_hold_ns.unwrap_or(0),
+            worst_hold_ns: worst_ns.max().unwrap_or(0),
             ..self.stacks.blamed(region, self.native.as_ref(), window)
         };
         Some(blamed)

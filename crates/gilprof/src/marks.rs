@@ -50,6 +50,8 @@ impl Heads {
 pub(crate) struct Mark {
     pub(crate) number: u64,
     pub(crate) heads: Heads,
+    /// When, on the recording's clock.
+    pub(crate) at_ns: u64,
 }
 
 /// What happened to windows since the events were read last.
@@ -89,9 +91,11 @@ impl Marks {
     /// The number of a window that begins now; `None` where nobody reads.
     pub(crate) fn begin(&self) -> Option<u64> {
         let mut state = lock(&self.0);
+        let region = state.region?;
         let mark = Mark {
             number: fresh_number(),
-            heads: Heads::of(state.region?),
+            heads: Heads::of(region),
+            at_ns: region.clock().now_ns(),
         };
         let number = mark.number;
         state.changes.begun.push(mark);

@@ -76,7 +76,7 @@ impl Followed {
     pub(crate) fn open_window(&mut self) -> u64 {
         // What has not been read yet is not the window's.
         self.collector.drain(self.region);
-        let number = self.collector.open_window();
+        let number = self.collector.open_window(self.region);
         let baseline = self.profile_in(Some(number), None);
         self.windows.insert(number, Arc::new(baseline));
         number
@@ -96,7 +96,7 @@ impl Followed {
         let mut number = window.load(SeqCst);
         let mut part = self.part(number, None);
         if part.baseline.is_none() {
-            number = self.collector.open_window();
+            number = self.collector.open_window(self.region);
             window.store(number, SeqCst);
         }
         let region = self.region;

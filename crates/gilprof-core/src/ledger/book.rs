@@ -25,7 +25,12 @@ const LAST_NS: u64 = 1 << 57;
 #[derive(Clone, Debug)]
 pub(super) struct Window {
     pub(super) number: u64,
-    pub(super) began_ns: u64,
+    /// The latest event's time when it began.
+    began_ns: u64,
+    /// For how long the hold in progress had kept others waiting when it began.
+    before_ns: u64,
+    /// For how long a hold has kept others waiting in it, at most.
+    longest_ns: u64,
     pub(super) worst: Worst,
 }
 
@@ -300,6 +305,9 @@ impl Book {
     #[inline]
     fn offer(&mut self, hold: Hold) {
         for window in &mut self.windows {
+            let before_ns = std::mem::take(&mut window.before_ns);
+            let own_ns = hold.contended_ns.saturating_sub(before_ns);
+            window.longest_ns = window.longest_ns.max(own_ns);
             window.worst.offer(hold.clone());
         }
         self.worst.offer(hold);
@@ -443,21 +451,26 @@ impl Book {
         self.timeline.as_mut().map(Arc::make_mut)
     }
 
-    /// From now on, the worst holds of this window are kept, too.
-    pub(super) fn open_window(&mut self, number: u64) {
+    /// From `at_ns` on, which may be behind the latest event, the worst holds of this window
+    /// are kept, too.
+    pub(super) fn open_window(&mut self, number: u64, at_ns: u64) {
+        let unweighed_ns = match (self.holder, self.waiters.len()) {
+            (None | Some(UNKNOWN), _) | (_, 0) => 0,
+            _ => at_ns.saturating_sub(self.demanded),
+        };
         self.windows.push(Window {
             number,
             began_ns: self.latest,
+            before_ns: self.hold.contended_ns + unweighed_ns,
+            longest_ns: 0,
             worst: Worst::default(),
         });
     }
 
-    /// The hold that kept others waiting for longest, of those that began and ended in a window.
-    pub(super) fn worst_hold(&self, window: u64) -> Option<&Hold> {
+    /// For how long a hold has kept others waiting in a window, at most, of those that ended.
+    pub(super) fn worst_hold_ns(&self, window: u64) -> Option<u64> {
         let window = self.windows.iter().find(|open| open.number == window)?;
-        let holds = window.worst.holds();
-        let own = holds.filter(|hold| hold.start_ns >= window.began_ns);
-        own.max_by_key(|hold| hold.contended_ns)
+        Some(window.longest_ns)
     }
 
     /// A copy, without the history before this window, if it is open.

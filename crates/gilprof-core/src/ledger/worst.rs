@@ -40,11 +40,6 @@ impl Worst {
         of_thread.for_each(|hold| hold.thread = to);
     }
 
-    /// In no order.
-    pub(crate) fn holds(&self) -> impl Iterator<Item = &Hold> {
-        self.holds.iter()
-    }
-
     /// Worst first; of equals, the first first.
     pub(crate) fn into_holds(mut self) -> Vec<Hold> {
         self.holds
