@@ -1,7 +1,8 @@
 """Who made others wait in a block: `with gilprof.measure("label", blame=True) as m:`"""
 
 import ctypes
-import sys
+import functools
+import operator
 import threading
 
 import gilprof
@@ -44,16 +45,16 @@ def test_what_came_before_a_block_is_not_to_blame_for_it(ticker):
 
 
 def test_a_hold_that_had_begun_before_a_block_counts_from_there_on(ticker):
-    interval = sys.getswitchinterval()
+    block = gilprof.measure("block", blame=True)
+    usleep = functools.partial(usleep_holding, 60_000)
+    call = operator.methodcaller("__call__")
     with gilprof.profile():
-        # Nobody makes this thread give the GIL up: it is one hold until the block's end.
-        sys.setswitchinterval(10)
-        try:
-            earlier(60)
-            m = measured(hog, 60)
-        finally:
-            sys.setswitchinterval(interval)
-    assert 60_000_000 <= m.blamed.worst_hold_ns < m.wall_ns + 30_000_000
+        # From C to C: nobody can make this thread give the GIL up in between.
+        list(map(call, [usleep, block.__enter__, usleep]))
+        block.__exit__(None, None, None)
+    (within_ns, blamed) = (block.wall_ns, block.blamed)
+    assert 55_000_000 <= blamed.worst_hold_ns < within_ns + 30_000_000
+    assert 30_000_000 <= blamed.weight_ns < within_ns + 30_000_000
 
 
 def test_blocks_within_each_other_have_each_their_own(ticker):

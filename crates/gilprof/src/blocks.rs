@@ -10,6 +10,7 @@ use gilprof_region::{Present, Region};
 
 use crate::numbers::Numbers;
 use crate::own_thread::thread_cpu_ns;
+use crate::period::Period;
 use crate::sums::{Key, Sum, Sums};
 
 /// When the first look comes, in ns since the start of the recording: reading the symbols
@@ -172,10 +173,10 @@ impl Blocks {
         if seen.is_same(present)
             && let Some(blocked) = &seen.blocked
         {
-            let spent_ns = now_ns.saturating_sub(seen.at_ns);
+            let period = Period::new(seen.at_ns, now_ns);
+            let sum = sample(now_ns.saturating_sub(seen.at_ns), 0);
             seen.at_ns = now_ns.max(seen.at_ns);
-            let sum = sample(spent_ns, 0);
-            self.sums.add(present.thread, blocked, sum);
+            self.sums.add(present.thread, blocked, sum, period);
         }
     }
 
@@ -196,10 +197,12 @@ impl Blocks {
         // One that is new may have come at any time since the last pass.
         let seen = self.seen.get(&present.thread);
         let last_ns = seen.map_or(self.passed_ns, |seen| seen.at_ns);
-        let spent_ns = now_ns.saturating_sub(last_ns.max(from_ns));
+        let begin_ns = last_ns.max(from_ns);
         let stretch_ns = now_ns.saturating_sub(present.since_ns);
         if let Some(blocked) = &blocked {
-            self.sums.add(present.thread, blocked, sample(spent_ns, 1));
+            let sum = sample(now_ns.saturating_sub(begin_ns), 1);
+            let period = Period::new(begin_ns, now_ns);
+            self.sums.add(present.thread, blocked, sum, period);
         }
         let seen = Seen {
             state: present.state,
@@ -255,9 +258,9 @@ impl Blocks {
         self.sums.fold(thread, group);
     }
 
-    /// From now on, what is added up is added up for this window, too.
-    pub(crate) fn open_window(&mut self, number: u64) {
-        self.sums.open_window(number);
+    /// From `at_ns` on, what is added up is added up for this window, too.
+    pub(crate) fn open_window(&mut self, number: u64, at_ns: u64) {
+        self.sums.open_window(number, at_ns);
     }
 
     pub(crate) fn close_window(&mut self, number: u64) {

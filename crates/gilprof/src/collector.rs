@@ -284,8 +284,8 @@ impl Collector {
         for ledger in &mut self.ledgers {
             ledger.open_window(number, at_ns);
         }
-        self.stacks.open_window(number);
-        self.blocks.open_window(number);
+        self.stacks.open_window(number, at_ns);
+        self.blocks.open_window(number, at_ns);
     }
 
     pub(crate) fn close_window(&mut self, number: u64) {

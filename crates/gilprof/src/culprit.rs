@@ -43,8 +43,9 @@ pub(crate) struct Glimpse {
     pub(crate) frames: Option<Vec<FrameAt>>,
     /// Whether not even the innermost instruction moved on.
     pub(crate) stood: bool,
-    /// The time that passed.
-    pub(crate) spent_ns: u64,
+    /// Since when, and until when.
+    pub(crate) from_ns: u64,
+    pub(crate) to_ns: u64,
 }
 
 /// Looks at holders.
@@ -141,7 +142,8 @@ impl Culprit {
             held,
             frames,
             stood: stood.unwrap_or(false),
-            spent_ns: now_ns.saturating_sub(since_ns),
+            from_ns: since_ns,
+            to_ns: now_ns,
         })
     }
 

@@ -29,6 +29,7 @@ mod natives;
 mod numbers;
 mod on_cpu;
 mod own_thread;
+mod period;
 mod stacks;
 mod stolen;
 mod sums;

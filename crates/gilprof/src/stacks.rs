@@ -12,6 +12,7 @@ use crate::codes::Codes;
 use crate::culprit::Culprit;
 use crate::glimpses::{Glimpses, Place, by_waiting, share};
 use crate::natives::Natives;
+use crate::period::Period;
 use crate::sums::{Key, Sum, Sums};
 use crate::table::Table;
 
@@ -96,24 +97,21 @@ impl Stacks {
     }
 
     fn add(&mut self, stack: RawStack) {
-        let (waiting, spent) = match stack.moment {
-            Moment::Acquire => (SiteKind::Wait, SiteKind::Detached),
-            Moment::Release => (SiteKind::Blame, SiteKind::Hold),
-        };
         let row = self.row_of(stack.thread);
-        let parts = self.glimpses.parts(&stack);
+        let parts = match stack.moment {
+            Moment::Acquire => return self.add_acquire(row, &stack),
+            Moment::Release => self.glimpses.parts(&stack),
+        };
         let weights = stack.weights;
-        let mut add = |kind, place: &Place, ns| {
-            let sum = sample(ns, place.seen);
-            self.sums.add(row, &(kind, place.frames.clone()), sum);
+        let mut add = |kind, place: &Place, ns, period| {
+            let key = (kind, place.frames.clone());
+            self.sums.add(row, &key, sample(ns, place.seen), period);
         };
         share(
             &parts,
             weights.waiting_ns,
             by_waiting(&parts),
-            |place, ns| {
-                add(waiting, place, ns);
-            },
+            |spot, ns| add(SiteKind::Blame, &spot.place, ns, spot.waiting),
         );
         // Shorter holds before the last one were where they were released.
         let last_ns = weights.spent_ns.min(weights.held_ns);
@@ -121,12 +119,25 @@ impl Stacks {
             &parts,
             last_ns,
             |part| part.spent_ns,
-            |place, ns| {
-                add(spent, place, ns);
-            },
+            |spot, ns| add(SiteKind::Hold, &spot.place, ns, spot.spent),
         );
-        if weights.spent_ns > last_ns {
-            add(spent, &Place::of(&stack), weights.spent_ns - last_ns);
+        let past_ns = weights.spent_ns - last_ns;
+        if past_ns > 0 {
+            add(SiteKind::Hold, &Place::of(&stack), past_ns, Period::UNKNOWN);
+        }
+    }
+
+    /// A wait, or the time before it, that had begun before a window is that window's as a
+    /// whole: it is in no earlier one.
+    fn add_acquire(&mut self, row: u32, stack: &RawStack) {
+        for (kind, ns) in [
+            (SiteKind::Wait, stack.weights.waiting_ns),
+            (SiteKind::Detached, stack.weights.spent_ns),
+        ] {
+            if ns > 0 {
+                let key = (kind, stack.frames.clone());
+                self.sums.add(row, &key, sample(ns, false), Period::UNKNOWN);
+            }
         }
     }
 
@@ -149,7 +160,8 @@ impl Stacks {
                 }
                 numbered
             });
-            self.glimpses.keep(held, numbered, glimpse.spent_ns);
+            self.glimpses
+                .keep(held, numbered, glimpse.from_ns, glimpse.to_ns);
         }
         pause
     }
@@ -188,7 +200,7 @@ impl Stacks {
             .glimpses
             .of(held)
             .filter(|(stack, _)| !stack.is_empty());
-        let most = seen.max_by_key(|(_, weights)| weights.spent_ns)?;
+        let most = seen.max_by_key(|(_, looks)| looks.weights.spent_ns)?;
         Some(most.0)
     }
 
@@ -226,9 +238,9 @@ impl Stacks {
         self.sums.fold(thread, group);
     }
 
-    /// From now on, what is added up is added up for this window, too.
-    pub(crate) fn open_window(&mut self, number: u64) {
-        self.sums.open_window(number);
+    /// From `at_ns` on, what is added up is added up for this window, too.
+    pub(crate) fn open_window(&mut self, number: u64, at_ns: u64) {
+        self.sums.open_window(number, at_ns);
     }
 
     pub(crate) fn close_window(&mut self, number: u64) {
@@ -295,15 +307,18 @@ impl Stacks {
             table.push(natives, *kind, thread, stack, sum);
         }
         if let Some(held) = region.held(0) {
-            for (stack, weights) in self.glimpses.of(held) {
+            for (stack, looks) in self.glimpses.of(held) {
+                let (weights, waiting) = (looks.weights, looks.waiting.unwrap_or(looks.spent));
                 let kinds = [
-                    (SiteKind::Blame, weights.waiting_ns),
-                    (SiteKind::Hold, weights.spent_ns),
+                    (SiteKind::Blame, weights.waiting_ns, waiting),
+                    (SiteKind::Hold, weights.spent_ns, looks.spent),
                 ];
-                let kinds = kinds.into_iter().filter(|(kind, _)| wanted(*kind));
-                for (kind, weight_ns) in kinds.filter(|(_, weight_ns)| *weight_ns > 0) {
+                let kinds = kinds.into_iter().filter(|(kind, ..)| wanted(*kind));
+                for (kind, weight_ns, period) in kinds.filter(|(_, ns, _)| *ns > 0) {
                     let sum = sample(weight_ns, !stack.is_empty());
-                    table.push(natives, kind, held.thread, stack, sum);
+                    if let Some(part) = self.sums.part(window, sum, period) {
+                        table.push(natives, kind, held.thread, stack, part);
+                    }
                 }
             }
         }
