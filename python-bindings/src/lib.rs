@@ -93,6 +93,7 @@ mod _native {
             let text = "gilprof._native does not support loading in subinterpreters";
             return Err(PyImportError::new_err(text));
         }
+        gilprof::prepare();
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

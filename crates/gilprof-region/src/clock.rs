@@ -12,6 +12,14 @@ const CLOCK_SOURCE: &str = "/sys/devices/system/clocksource/clocksource0/current
 /// readings are some tens of nanoseconds apart: that is the error, over this time.
 const CALIBRATION: Duration = Duration::from_millis(5);
 
+/// What is longer ago is no begin of that measurement: the process may have been frozen
+/// meanwhile, and thawed on another machine.
+const EARLY: Duration = Duration::from_secs(60);
+
+/// The system did not sleep between two readings if it slept for no longer than this: so
+/// far apart two clocks can be read.
+const AWAKE: Duration = Duration::from_millis(1);
+
 /// Reads the recording's time. Every process that maps the region can read
 /// it: both sources are the same for the whole machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +50,12 @@ impl Clock {
         }
     }
 
+    /// Begins to measure the counter's rate, in some microseconds: [`Clock::detect`], if it
+    /// comes later, need not wait for it.
+    pub fn prepare() {
+        EARLIER.get_or_init(Anchor::take);
+    }
+
     /// The time-stamp counter, if it is invariant on this processor. Measuring its
     /// rate takes [`CALIBRATION`], once a process.
     fn counter() -> Option<Self> {
@@ -50,8 +64,11 @@ impl Clock {
             if !counter_is_invariant() {
                 return None;
             }
-            let start = Anchor::take()?;
-            std::thread::sleep(CALIBRATION);
+            let now = Anchor::take()?;
+            let earlier = EARLIER.get().copied().flatten();
+            let start = earlier.filter(|then| then.is_begin(&now)).unwrap_or(now);
+            let measured = Duration::from_nanos(now.ns - start.ns);
+            std::thread::sleep(CALIBRATION.saturating_sub(measured));
             start.clock_until(Anchor::take()?)
         })
     }
@@ -95,11 +112,16 @@ fn product(ticks: u64, mult: u64) -> u64 {
     ((u128::from(ticks) * u128::from(mult)) >> 32) as u64
 }
 
+/// Where the measurement of the counter's rate began, if somebody began it early.
+static EARLIER: OnceLock<Option<Anchor>> = OnceLock::new();
+
 /// The counter and the kernel's clock at one instant.
 #[derive(Clone, Copy, Debug)]
 struct Anchor {
     ticks: u64,
     ns: u64,
+    /// How long the system had slept before: the counter goes on then, or begins anew.
+    asleep_ns: u64,
 }
 
 impl Anchor {
@@ -111,13 +133,25 @@ impl Anchor {
             let before = ticks()?;
             let ns = monotonic_ns();
             let width = ticks()?.saturating_sub(before);
-            let ticks = before + width / 2;
-            Some((width, Anchor { ticks, ns }))
+            Some((width, before + width / 2, ns))
         };
         let tries = (0..TRIES).filter_map(|_| attempt());
-        tries
-            .min_by_key(|(width, _)| *width)
-            .map(|(_, anchor)| anchor)
+        let (_, ticks, ns) = tries.min_by_key(|(width, ..)| *width)?;
+        let asleep_ns = kernel_ns(libc::CLOCK_BOOTTIME).saturating_sub(monotonic_ns());
+        Some(Anchor {
+            ticks,
+            ns,
+            asleep_ns,
+        })
+    }
+
+    /// Whether the counter's rate can be measured from here to `now`.
+    fn is_begin(&self, now: &Anchor) -> bool {
+        let is_young = now
+            .ns
+            .checked_sub(self.ns)
+            .is_some_and(|ns| ns <= EARLY.as_nanos() as u64);
+        is_young && now.asleep_ns.abs_diff(self.asleep_ns) <= AWAKE.as_nanos() as u64
     }
 
     fn clock_until(self, end: Anchor) -> Option<Clock> {
@@ -164,13 +198,18 @@ fn ticks() -> Option<u64> {
 /// CLOCK_MONOTONIC in nanoseconds.
 #[inline]
 fn monotonic_ns() -> u64 {
+    kernel_ns(libc::CLOCK_MONOTONIC)
+}
+
+#[inline]
+fn kernel_ns(clock: libc::clockid_t) -> u64 {
     let mut time = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,
     };
     // SAFETY: `time` is a valid place for the result; the call cannot fail
     // for a clock that every Linux has.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
+    unsafe { libc::clock_gettime(clock, &mut time) };
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
@@ -203,6 +242,41 @@ mod tests {
         let counted = clock.scale(end.ticks) - clock.scale(start.ticks);
         let ratio = counted as f64 / (end.ns - start.ns) as f64;
         assert!((0.9999..1.0001).contains(&ratio), "{ratio}");
+    }
+
+    const HOUR_NS: u64 = 3_600_000_000_000;
+
+    /// An anchor some ns after boot, before which the system slept for an hour.
+    fn anchor(ns: u64) -> Anchor {
+        Anchor {
+            ticks: ns * 3,
+            ns,
+            asleep_ns: HOUR_NS,
+        }
+    }
+
+    #[test]
+    fn a_rate_is_measured_from_what_was_read_shortly_before() {
+        let then = anchor(10_000_000_000);
+        let asleep_ns = HOUR_NS + 1_000;
+        let now = Anchor {
+            asleep_ns,
+            ..anchor(11_000_000_000)
+        };
+        assert!(then.is_begin(&now));
+    }
+
+    #[test]
+    fn a_rate_is_not_measured_over_a_sleep_of_the_system_nor_over_hours() {
+        let then = anchor(10_000_000_000);
+        let hours_later = anchor(10_000_000_000 + 3 * HOUR_NS);
+        assert!(!then.is_begin(&hours_later));
+        let slept = Anchor {
+            asleep_ns: HOUR_NS + 1_000_000_000,
+            ..anchor(11_000_000_000)
+        };
+        assert!(!then.is_begin(&slept));
+        assert!(!anchor(11_000_000_000).is_begin(&then));
     }
 
     #[test]

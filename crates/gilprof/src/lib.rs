@@ -122,6 +122,12 @@ pub mod fork {
     }
 }
 
+/// Prepares for a recording that may begin later, in some microseconds: it begins some
+/// milliseconds sooner then. Records nothing and changes nothing.
+pub fn prepare() {
+    gilprof_region::Clock::prepare();
+}
+
 /// Names a living thread of the recording that is on; false if it is not in it.
 pub fn name_thread(native_id: u32, name: &str) -> bool {
     gilprof_probe::region().is_some_and(|region| region.name_thread(native_id, name))
