@@ -33,11 +33,11 @@ FORMAT = "gilprof-pytest/1"
 #: `gil_setup_waiting_ns` that of its fixtures.
 _SETUP, _CALL, _TEARDOWN = "gil_setup_", "gil_", "gil_teardown_"
 _NUMBERS = {
-    prefix: [(prefix + name, name) for name in ("wall_ns", "holding_ns", "waiting_ns")]
+    prefix: (prefix + "wall_ns", prefix + "holding_ns", prefix + "waiting_ns")
     for prefix in (_SETUP, _CALL, _TEARDOWN)
 }
 _BLAME, _WORST, _EXCESS = "gil_blame", "gil_worst_hold_ns", "gil_limit_exceeded"
-_PROPERTIES = [told for names in _NUMBERS.values() for told, _ in names]
+_PROPERTIES = [told for names in _NUMBERS.values() for told in names]
 #: What properties are called in the numbers of a run.
 _IN_RUNS = {told: told[len("gil_") :] for told in (*_PROPERTIES, _BLAME, _WORST, _EXCESS)}
 
@@ -109,12 +109,17 @@ class Plugin:
         # With xdist, the tests run in other processes than this.
         is_elsewhere = config.getoption("dist", "no") != "no" and not self._is_worker
         self._is_on = self._wanted and self._missing is None and not is_elsewhere
-        self._measuring = Measuring(self._is_on, self._missing)
         #: Of the whole run, of which no profile is made: tests are measured one by one.
         self._recording: "Optional[Session]" = None
-        #: By its node id, what each run of a test was.
-        self._runs: "Dict[str, List[Dict[str, Any]]]" = {}
+        self._numbers = Numbers()
         self._failed: "List[str]" = []
+        # Tests go through what is registered, so nothing is that is not needed.
+        if self._is_on:
+            config.pluginmanager.register(Measuring(), "gilprof-measuring")
+        if self._wanted and not self._is_worker:
+            config.pluginmanager.register(self._numbers, "gilprof-numbers")
+        if is_elsewhere:
+            config.pluginmanager.register(Limited(), "gilprof-limited")
 
     def pytest_report_header(self) -> "Optional[str]":
         if not self._wanted:
@@ -127,6 +132,7 @@ class Plugin:
     def pytest_collection_modifyitems(
         self, config: pytest.Config, items: "List[pytest.Item]"
     ) -> None:
+        found: "Dict[str, Limits]" = {}
         wrong = []
         for item in items:
             try:
@@ -135,12 +141,14 @@ class Plugin:
                 wrong.append(f"{item.nodeid}: {error}")
                 continue
             if limits is not None:
-                self._measuring.limits[item.nodeid] = limits
+                found[item.nodeid] = limits
         if wrong:
             raise pytest.UsageError("\n".join(wrong))
-        is_needed = self._is_on or self._measuring.limits
-        if is_needed and not config.pluginmanager.is_registered(self._measuring):
-            config.pluginmanager.register(self._measuring, "gilprof-measuring")
+        if found:
+            limiting = Limiting(found, self._is_on, self._missing)
+            config.pluginmanager.register(limiting, "gilprof-limiting")
+            if not config.pluginmanager.has_plugin("gilprof-limited"):
+                config.pluginmanager.register(Limited(), "gilprof-limited")
 
     def pytest_sessionstart(self) -> None:
         if self._is_on:
@@ -155,29 +163,9 @@ class Plugin:
         if self._json is not None:
             self._save(self._json)
         if self._comparison is not None and self._threshold is not None:
-            self._failed = self._comparison.worse(self._runs, self._threshold)
+            self._failed = self._comparison.worse(self._numbers.runs, self._threshold)
             if self._failed and session.exitstatus == pytest.ExitCode.OK:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-    def pytest_report_teststatus(
-        self, report: pytest.TestReport
-    ) -> "Optional[Tuple[str, str, str]]":
-        # xdist makes lists of the pairs.
-        properties = map(tuple, report.user_properties)
-        if report.failed and report.when == "call" and (_EXCESS, True) in properties:
-            return "failed", "G", "GIL"
-        return None
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.when == "setup" or self._is_worker or not self._wanted:
-            return
-        # Of a test that is run again, the last numbers are the latest run's.
-        properties = report.user_properties
-        run = {_IN_RUNS[name]: value for name, value in properties if name in _IN_RUNS}
-        if report.when == "call" and "wall_ns" in run:
-            self._runs.setdefault(report.nodeid, []).append(run)
-        elif report.when == "teardown" and report.nodeid in self._runs:
-            self._runs[report.nodeid][-1].update(run)
 
     def pytest_terminal_summary(self, terminalreporter: "Any") -> None:
         if not self._wanted or self._is_worker:
@@ -185,11 +173,12 @@ class Plugin:
         if self._missing is not None:
             terminalreporter.write_line(f"gilprof: n/a ({self._missing})")
             return
+        runs = self._numbers.runs
         terminalreporter.section("GIL")
-        for line in _summary(self._runs, self._top):
+        for line in _summary(runs, self._top):
             terminalreporter.write_line(line)
         if self._comparison is not None:
-            for line in self._comparison.told(self._runs, self._top):
+            for line in self._comparison.told(runs, self._top):
                 terminalreporter.write_line(line)
         for line in self._failed:
             terminalreporter.write_line(line, red=True)
@@ -202,61 +191,79 @@ class Plugin:
             "gilprof": gilprof.__version__,
             "python": sys.version.split()[0],
             "switch_interval_ns": round(sys.getswitchinterval() * 1e9),
-            "tests": self._runs,
+            "tests": self._numbers.runs,
         }
         with open(path, "w", encoding="utf-8") as file:
             json.dump(told, file, indent=1)
             file.write("\n")
 
 
-class Measuring:
-    """Measures the parts of each test, and checks limits. It is a plugin of its own, so that
-    tests do not go through it where neither is wanted."""
+class Numbers:
+    """Collects what was measured of tests, in this process or in others."""
 
-    def __init__(self, is_on: bool, missing: "Optional[str]") -> None:
-        self._is_on = is_on
-        self._missing = missing
-        #: By their node ids, those of the tests that have some.
-        self.limits: "Dict[str, Limits]" = {}
+    def __init__(self) -> None:
+        #: By its node id, what each run of a test was.
+        self.runs: "Dict[str, List[Dict[str, Any]]]" = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "setup":
+            return
+        # Of a test that is run again, the last numbers are the latest run's.
+        properties = report.user_properties
+        run = {_IN_RUNS[name]: value for name, value in properties if name in _IN_RUNS}
+        if report.when == "call" and "wall_ns" in run:
+            self.runs.setdefault(report.nodeid, []).append(run)
+        elif report.when == "teardown" and report.nodeid in self.runs:
+            self.runs[report.nodeid][-1].update(run)
+
+
+class Measuring:
+    """Measures the parts of each test."""
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> "Generator[None, object, object]":
-        return (yield from self._measured(item, _SETUP))
-
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_teardown(self, item: pytest.Item) -> "Generator[None, object, object]":
-        return (yield from self._measured(item, _TEARDOWN))
+        return (yield from _measured(item, gilprof.measure(_SETUP)))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> "Generator[None, object, object]":
-        limits = self.limits.get(item.nodeid)
+        return (yield from _measured(item, gilprof.measure(_CALL, blame=WORTH)))
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> "Generator[None, object, object]":
+        return (yield from _measured(item, gilprof.measure(_TEARDOWN)))
+
+
+class Limiting:
+    """Fails the tests that exceed their limits."""
+
+    def __init__(
+        self, limits: "Dict[str, Limits]", is_measured: bool, missing: "Optional[str]"
+    ) -> None:
+        #: By their node ids, those of the tests that have some.
+        self._limits = limits
+        self._is_measured = is_measured
+        self._missing = missing
+
+    # Before those who wrap calls, too, so around them.
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> "Generator[None, object, object]":
+        limits = self._limits.get(item.nodeid)
         if limits is None:
-            return (yield from self._measured(item, _CALL, WORTH))
+            return (yield)
         if self._missing is not None:
             item.warn(pytest.PytestWarning(f"limits of the GIL are not checked: {self._missing}"))
             return (yield)
         with gilprof.profile() as window:
-            done = yield from self._measured(item, _CALL, WORTH)
+            if self._is_measured:
+                done = yield
+            else:
+                done = yield from _measured(item, gilprof.measure(_CALL, blame=WORTH))
         # A test that fails by itself does not come here.
         excess = limits.excess(window.result)
         if excess is not None:
             item.user_properties.append((_EXCESS, True))
             raise LimitExceeded(excess)
         return done
-
-    def _measured(
-        self, item: pytest.Item, prefix: str, blame: "Union[bool, str]" = False
-    ) -> "Generator[None, object, object]":
-        """A part of a test, whose numbers become properties of the test if it is recorded."""
-        is_limited = item.nodeid in self.limits and gilprof.is_running()
-        if not self._is_on and not is_limited:
-            return (yield)
-        measured = gilprof.measure(prefix, blame=blame)
-        try:
-            with measured:
-                return (yield)
-        finally:
-            _keep(item, prefix, measured)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -267,6 +274,19 @@ class Measuring:
         if isinstance(error, LimitExceeded) and (_EXCESS, True) in item.user_properties:
             report.longrepr = str(error)
         return report
+
+
+class Limited:
+    """Tells the tests that failed as they exceeded a limit, in this process or in others."""
+
+    def pytest_report_teststatus(
+        self, report: pytest.TestReport
+    ) -> "Optional[Tuple[str, str, str]]":
+        # xdist makes lists of the pairs.
+        properties = map(tuple, report.user_properties)
+        if report.failed and report.when == "call" and (_EXCESS, True) in properties:
+            return "failed", "G", "GIL"
+        return None
 
 
 class Watch:
@@ -337,19 +357,33 @@ def _limits_of(item: pytest.Item) -> "Optional[Limits]":
     return Limits(**limits) if limits else None
 
 
-def _keep(item: pytest.Item, prefix: str, measured: gilprof.Measure) -> None:
+def _measured(
+    item: pytest.Item, measured: gilprof.Measure
+) -> "Generator[None, object, object]":
+    """A part of a test, whose numbers become properties of the test."""
+    try:
+        with measured:
+            return (yield)
+    finally:
+        _keep(item, measured)
+
+
+def _keep(item: pytest.Item, measured: gilprof.Measure) -> None:
     """Notes what was measured of a part of a test; of its fixtures, where threads waited."""
-    of_process, blamed = measured.process, measured.blamed
-    if of_process is None or (prefix != _CALL and of_process.waiting_ns == 0):
+    of_process, blamed, part = measured.process, measured.blamed, measured.label
+    if of_process is None or (part != _CALL and of_process.waiting_ns == 0):
         return
-    for told, name in _NUMBERS[prefix]:
-        item.user_properties.append((told, getattr(of_process, name)))
+    wall, holding, waiting = _NUMBERS[part]
+    told = item.user_properties
+    told.append((wall, of_process.wall_ns))
+    told.append((holding, of_process.holding_ns))
+    told.append((waiting, of_process.waiting_ns))
     if blamed is None:
         return
     if blamed.worst_hold_ns > 0:
-        item.user_properties.append((_WORST, blamed.worst_hold_ns))
+        told.append((_WORST, blamed.worst_hold_ns))
     if blamed.weight_ns > 0:
-        item.user_properties.append((_BLAME, place(blamed)))
+        told.append((_BLAME, place(blamed)))
 
 
 def _summary(runs: "Dict[str, List[Dict[str, Any]]]", top: int) -> "List[str]":

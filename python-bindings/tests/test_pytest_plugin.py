@@ -108,9 +108,18 @@ def test_it():
 @pytest.mark.parametrize("options, is_measured", [([], False), (["--gilprof"], True)])
 def test_tests_go_through_the_plugin_only_where_they_are_measured(run, options, is_measured):
     suite = """
-def test_it(request):
-    calls = request.config.hook.pytest_runtest_call.get_hookimpls()
+@pytest.mark.parametrize(
+    "part", ["runtest_setup", "runtest_call", "runtest_teardown", "runtest_logreport"]
+)
+def test_it(request, part):
+    calls = getattr(request.config.hook, f"pytest_{part}").get_hookimpls()
     assert any("gilprof" in call.plugin_name for call in calls) is IS_MEASURED
+
+
+@pytest.mark.parametrize("part", ["runtest_makereport", "report_teststatus"])
+def test_without_limits(request, part):
+    calls = getattr(request.config.hook, f"pytest_{part}").get_hookimpls()
+    assert not any("gilprof" in call.plugin_name for call in calls)
 """
     assert run(suite.replace("IS_MEASURED", str(is_measured)), *options).code == 0
 
