@@ -244,7 +244,7 @@ class Limiting:
         self._is_measured = is_measured
         self._missing = missing
 
-    # Before those who wrap calls, too, so around them.
+    # Around what Measuring does: of wrappers that come first, the last registered does.
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> "Generator[None, object, object]":
         limits = self._limits.get(item.nodeid)
